@@ -1,0 +1,5 @@
+"""Lets `python -m waggle` be the command `waggle`."""
+
+from waggle.cli import main
+
+main()

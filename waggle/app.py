@@ -1,0 +1,208 @@
+"""The composition root: the only place that knows which class stands behind which port."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+import grpc
+from litestar import Litestar
+
+from waggle.api.app import create_app
+from waggle.domain.quiet_hours import QuietHours
+from waggle.domain.score import ScoreBounds
+from waggle.engine.channel import GatewayAddress, OAuthClient
+from waggle.engine.client import ZeebeClient
+from waggle.engine.local import LocalClock
+from waggle.errors import BadSettings
+from waggle.ports.clock import Clock
+from waggle.ports.email import EmailSender
+from waggle.registry import find_connectors, load
+from waggle.services.cart_reading import CartReader
+from waggle.services.catalogue import Catalogue, load_catalogue
+from waggle.services.composing import Composer, Sender
+from waggle.services.coupons import Coupons, load_campaigns
+from waggle.services.eligibility import Eligibility
+from waggle.services.enrolling import Enrolling
+from waggle.services.enrolments import Enrolments
+from waggle.services.intake import Intake
+from waggle.services.journeys import JourneyBook, load_journeys
+from waggle.services.message_checks import SendingPolicy
+from waggle.services.relay import Relay
+from waggle.services.rendering import MessageTemplates
+from waggle.services.scoring import Scoring
+from waggle.services.sending import Sending
+from waggle.services.tracking import Tracking, Unsubscribing
+from waggle.services.write_keys import WriteKeys
+from waggle.settings import Settings, typed_section
+from waggle.storage.store import Store, open_store
+
+T = TypeVar("T")
+
+
+class WallClock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Return the present as aware UTC."""
+        return datetime.now(UTC)
+
+
+class StoreReadiness:
+    """Asks the database whether it answers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def check(self) -> None:
+        """Return if it does.
+
+        Raises:
+            TemporaryFailure: it does not.
+        """
+        await self._store.read(lambda tx: tx.events.count_pending())
+
+
+@dataclass
+class App:
+    """Everything one process may need, made when first asked for; `close` lets go of it."""
+
+    settings: Settings
+
+    @cached_property
+    def store(self) -> Store:
+        """The database, brought up to date."""
+        return open_store(self.settings.database_url, busy_timeout_s=self.settings.database.busy_timeout_s)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The engine's time: the embedded one may have been moved forward for a simulation."""
+        return LocalClock(self.settings.engine_home) if self.settings.embedded_engine else WallClock()
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Which event starts, moves or ends which journey."""
+        return load_catalogue(self.settings.bpmn_dir)
+
+    @cached_property
+    def journeys(self) -> JourneyBook:
+        """The journeys' settings."""
+        return load_journeys(self.settings.config_dir)
+
+    @cached_property
+    def templates(self) -> MessageTemplates:
+        """The messages' templates, compiled."""
+        return MessageTemplates.load(self.settings.config_dir / "messages")
+
+    @cached_property
+    def intake(self) -> Intake:
+        """The one door in."""
+        return Intake(self.store, self.clock)
+
+    @cached_property
+    def write_keys(self) -> WriteKeys:
+        """Who may send events."""
+        return WriteKeys(self.store, self.clock)
+
+    @cached_property
+    def policy(self) -> SendingPolicy:
+        """The shop's rules for marketing messages."""
+        policy = self.settings.policy
+        return SendingPolicy(
+            quiet_hours=QuietHours(policy.quiet_from, policy.quiet_until),
+            default_time_zone=policy.default_time_zone,
+            cap_messages=policy.cap_messages,
+            cap_window=policy.cap_window,
+            message_valid_for=policy.message_valid_for,
+        )
+
+    def api(self) -> Litestar:
+        """The HTTP application."""
+        return create_app(
+            self.intake,
+            self.write_keys,
+            Tracking(self.store, self.intake, self.clock),
+            Unsubscribing(self.store, self.intake, self.clock, self.settings.shop.name),
+            StoreReadiness(self.store),
+        )
+
+    def gateway(self, address: str) -> GatewayAddress:
+        """How to reach the engine at *address*."""
+        engine = self.settings.engine
+        oauth = None
+        if engine.client_id:
+            oauth = OAuthClient(
+                engine.client_id, engine.client_secret.reveal(), engine.token_url, engine.audience or None
+            )
+        return GatewayAddress(address=address, tls=engine.tls, oauth=oauth)
+
+    def engine_client(self, channel: grpc.aio.Channel, address: str) -> ZeebeClient:
+        """The engine, for publishing and deploying."""
+        return ZeebeClient(channel, self.catalogue.variables, address=address)
+
+    def relay(self, engine: ZeebeClient) -> Relay:
+        """The way from the inbox to projections and engine."""
+        return Relay(self.store, engine, Enrolling(self.catalogue, self.journeys), self.clock)
+
+    def services(self) -> Mapping[type, object]:
+        """What tasks may ask for, by type."""
+        score = self.settings.score
+        bounds = ScoreBounds(
+            recent=score.recent,
+            lapsed_after=score.lapsed_after,
+            frequent_orders=score.frequent_orders,
+            regular_orders=score.regular_orders,
+            premium_minor=score.premium_minor,
+            average_minor=score.average_minor,
+        )
+        offered: list[object] = [
+            Enrolments(self.store, self.journeys, self.clock),
+            CartReader(self.store, self.clock),
+            Eligibility(self.store, self.policy, self.clock),
+            Scoring(self.store, bounds, self.clock),
+            Coupons(self.store, load_campaigns(self.settings.config_dir), self.clock),
+            Sending(self.store, self.provider(EmailSender), self._composer(), self.policy, self.clock),
+        ]
+        return {type(service): service for service in offered}
+
+    def provider(self, port: type[T]) -> T:
+        """Return what stands behind *port*: the connector that provides it and has a section in the settings.
+
+        Raises:
+            BadSettings: no connector or more than one is set for it, or its section is wrong.
+        """
+        connectors = find_connectors()
+        for section in self.settings.connectors:
+            if section not in connectors:
+                raise BadSettings("SETTING_UNKNOWN", f"[{section}] is neither a part of Waggle nor a connector")
+        able = [each for each in connectors.values() if port in each.provides]
+        chosen = [each for each in able if each.name in self.settings.connectors]
+        if len(chosen) != 1:
+            names = ", ".join(each.name for each in able)
+            raise BadSettings("CONNECTOR_CHOICE", f"{port.__name__} needs exactly one section of: {names}")
+        [connector] = chosen
+        keys: Any = typed_section(connector.settings, self.settings.connectors[connector.name], connector.name)
+        made: Any = load(connector.provides[port])(keys)
+        provided: T = made
+        return provided
+
+    def close(self) -> None:
+        """Let go of the database, if it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+    def _composer(self) -> Composer:
+        shop = self.settings.shop
+        return Composer(
+            self.templates,
+            Sender(
+                shop_name=shop.name,
+                sender=shop.sender,
+                list_id=shop.list_id,
+                postal_address=shop.postal_address,
+                shop_url=shop.url,
+                public_url=self.settings.api.public_url.rstrip("/"),
+                default_time_zone=self.settings.policy.default_time_zone,
+            ),
+        )

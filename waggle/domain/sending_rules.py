@@ -1,0 +1,62 @@
+"""Whether a message may leave now: asked when it is claimed and again right before it is handed over."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingFacts:
+    """All that the answer depends on, read in one transaction."""
+
+    now: datetime
+    expires_at: datetime
+    enrolment_live: bool
+    held_out: bool
+    erased: bool
+    has_address: bool
+    consent_given: bool
+    suppressed: bool
+    cart_ordered: bool
+    cart_empty: bool
+    any_item_available: bool
+    coupon_valid: bool
+    """True also where no coupon is promised."""
+    cap_reached: bool
+    quiet_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`reason` is empty if nothing speaks against sending; with `hold_until` the message only waits."""
+
+    reason: str = ""
+    hold_until: datetime | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the message may leave now."""
+        return not self.reason
+
+
+def judge(facts: SendingFacts) -> Verdict:
+    """Return the first rule that speaks against sending; quiet hours come last, since they only put it off."""
+    objections = (
+        ("customer_erased", facts.erased),
+        ("ordered", facts.cart_ordered),
+        ("emptied", facts.cart_empty),
+        ("no_contact", not facts.has_address),
+        ("no_consent", not facts.consent_given),
+        ("suppressed", facts.suppressed),
+        ("holdout", facts.held_out),
+        ("out_of_stock", not facts.any_item_available),
+        ("frequency_cap", facts.cap_reached),
+        ("coupon_invalid", not facts.coupon_valid),
+        ("journey_ended", not facts.enrolment_live),
+        ("expired", facts.now >= facts.expires_at),
+    )
+    for reason, applies in objections:
+        if applies:
+            return Verdict(reason)
+    if facts.quiet_until is not None:
+        return Verdict("quiet_hours", facts.quiet_until)
+    return Verdict()

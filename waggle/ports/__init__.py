@@ -1,0 +1,1 @@
+"""What the product asks of the world, one Protocol per ability."""
