@@ -1,0 +1,11 @@
+"""Fixtures for all tests."""
+
+import pytest
+
+pytest_plugins = ["waggle.testing.stores"]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """The product runs on asyncio alone."""
+    return "asyncio"

