@@ -1,0 +1,135 @@
+"""Which event starts, moves or ends which journey: `bpmn/engine-messages.toml`, read and typed."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from waggle.errors import BadSettings
+
+FILE = "engine-messages.toml"
+
+
+class EntryRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One condition on the data of an event."""
+
+    field: str
+    rule: Literal["present", "absent", "empty", "not_empty", "equals", "at_least", "at_most"]
+    value: str | int | bool | None = None
+
+    def holds(self, data: Mapping[str, Any]) -> bool:
+        """Say whether *data* fulfils the rule; comparing with an absent field never does."""
+        found = data.get(self.field)
+        if self.rule in {"at_least", "at_most"}:
+            return isinstance(found, int) and isinstance(self.value, int) and self._compares(found, self.value)
+        match self.rule:
+            case "present":
+                return found is not None
+            case "absent":
+                return found is None
+            case "empty":
+                return not found
+            case "not_empty":
+                return bool(found)
+            case _:
+                return bool(found == self.value)
+
+    def _compares(self, found: int, bound: int) -> bool:
+        return found >= bound if self.rule == "at_least" else found <= bound
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One journey that an event may enter."""
+
+    journey: str
+    business_key: list[str]
+    customer: str | None = None
+    when: list[EntryRule] = []
+
+    def key_in(self, data: Mapping[str, Any]) -> str | None:
+        """Return the business key that *data* names, or None if a part of it is absent."""
+        return _joined(self.business_key, data)
+
+    def admits(self, data: Mapping[str, Any]) -> bool:
+        """Say whether every rule holds."""
+        return all(rule.holds(data) for rule in self.when)
+
+
+class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One journey whose live enrolments are told of an event."""
+
+    journey: str
+    scope: Literal["business_key", "customer", "message"]
+    business_key: list[str] = []
+    customer: str | None = None
+    message: str | None = None
+    widened_to: Literal["customer"] | None = None
+    widened_if: str | None = None
+
+    def key_in(self, data: Mapping[str, Any]) -> str | None:
+        """Return the business key that *data* names, or None if a part of it is absent."""
+        return _joined(self.business_key, data) if self.business_key else None
+
+
+class CatalogueMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One engine message: what causes it and whom it reaches."""
+
+    description: str
+    event_type: str
+    kind: Literal["start", "move", "exit"]
+    time_to_live_s: int
+    variables: list[str] = []
+    starts: list[Entry] = []
+    moves: list[Receiver] = []
+    ends: list[Receiver] = []
+
+    @property
+    def receivers(self) -> list[Receiver]:
+        """Everyone who is told, whether it moves or ends them."""
+        return [*self.moves, *self.ends]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All engine messages by name."""
+
+    messages: Mapping[str, CatalogueMessage]
+
+    def caused_by(self, event_type: str) -> list[tuple[str, CatalogueMessage]]:
+        """Return the engine messages that an event of this type causes, by name."""
+        return [(name, message) for name, message in self.messages.items() if message.event_type == event_type]
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Every process variable that a message may set."""
+        return frozenset({"enrolment_id"}.union(*(message.variables for message in self.messages.values())))
+
+
+def load_catalogue(bpmn_dir: Path) -> Catalogue:
+    """Read the catalogue.
+
+    Raises:
+        BadSettings: the file is missing, or an entry is wrong; the message names the entry.
+    """
+    file = bpmn_dir / FILE
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings("CATALOGUE_UNREADABLE", f"{file}: {error}") from error
+    messages = {}
+    for name, table in tables.items():
+        try:
+            messages[name] = msgspec.convert(table, CatalogueMessage)
+        except msgspec.ValidationError as error:
+            raise BadSettings("CATALOGUE_WRONG", f"{file}: [{name}] {error}") from error
+    return Catalogue(messages)
+
+
+def _joined(names: list[str], data: Mapping[str, Any]) -> str | None:
+    values = [data.get(name) for name in names]
+    if any(value is None for value in values):
+        return None
+    return ":".join(str(value) for value in values)

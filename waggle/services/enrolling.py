@@ -1,0 +1,145 @@
+"""Decide, in the transaction of an event, which journeys it starts, moves or ends."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+
+from waggle.domain.enrolment import Enrolment, is_held_out
+from waggle.domain.event import Event
+from waggle.ports.journey_engine import EngineMessage, Scalar
+from waggle.ports.unit_of_work import Transaction
+from waggle.services.catalogue import Catalogue, CatalogueMessage, Entry, Receiver
+from waggle.services.journeys import JourneyBook
+
+
+class Enrolling:
+    """Applies the catalogue and the journeys' settings to events."""
+
+    def __init__(self, catalogue: Catalogue, journeys: JourneyBook) -> None:
+        self._catalogue = catalogue
+        self._journeys = journeys
+
+    def react(self, tx: Transaction, event: Event, now: datetime) -> None:
+        """Enrol, move and end as the catalogue says for *event*, which the projections already know."""
+        for name, message in self._catalogue.caused_by(event.type):
+            for entry in message.starts:
+                enrolment = self._enrol(tx, entry, event, now)
+                if enrolment is not None:
+                    tx.engine_messages.add(start_message(name, message, enrolment, event), now)
+            for receiver in message.receivers:
+                for enrolment_id in sorted(self._told(tx, receiver, event)):
+                    tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
+
+    def start_again(self, enrolment: Enrolment) -> list[EngineMessage]:
+        """Return the start messages for an enrolment that no journey has claimed.
+
+        The engine refuses repeats while it keeps the first; later ones are harmless.
+        """
+        return [
+            start_message(name, message, enrolment, None)
+            for name, message in self._catalogue.messages.items()
+            for entry in message.starts
+            if entry.journey == enrolment.journey
+        ]
+
+    def _enrol(self, tx: Transaction, entry: Entry, event: Event, now: datetime) -> Enrolment | None:
+        key = entry.key_in(event.data)
+        if key is None or not entry.admits(event.data):
+            return None
+        cart_id = event.data.get("cart_id")
+        if cart_id is not None and _is_settled(tx, cart_id, event):
+            return None
+        newest = tx.enrolments.newest(entry.journey, key)
+        if newest is not None and (newest.live or self._cools_down(tx, newest, now)):
+            return None
+        customer_id = _customer(tx, entry.customer, event)
+        settings = self._journeys.of(entry.journey)
+        enrolment = Enrolment(
+            enrolment_id=str(uuid.uuid4()),
+            journey=entry.journey,
+            business_key=key,
+            entry=1 if newest is None else newest.entry + 1,
+            customer_id=customer_id,
+            cart_id=cart_id,
+            held_out=is_held_out(entry.journey, customer_id or key, settings.entry.holdout_percent),
+            state="entering",
+            entered_at=now,
+        )
+        tx.enrolments.save(enrolment)
+        return enrolment
+
+    def _cools_down(self, tx: Transaction, ended: Enrolment, now: datetime) -> bool:
+        cool_down = self._journeys.of(ended.journey).entry.cool_down
+        if ended.ended_at is None or now >= ended.ended_at + cool_down:
+            return False
+        left = {"handed_over", "sent", "in_doubt"}
+        return any(message.state in left for message in tx.messages.of_enrolment(ended.enrolment_id))
+
+    def _told(self, tx: Transaction, receiver: Receiver, event: Event) -> Iterable[str]:
+        """Return the live enrolments of one journey that *event* concerns."""
+        if receiver.scope == "message":
+            message = tx.messages.by_id(str(event.data.get(receiver.message or "")))
+            enrolment = tx.enrolments.get(message.enrolment_id) if message is not None else None
+            concerned = enrolment is not None and enrolment.live and enrolment.journey == receiver.journey
+            return {enrolment.enrolment_id} if enrolment is not None and concerned else set()
+        told: set[str] = set()
+        if receiver.scope == "business_key":
+            key = receiver.key_in(event.data)
+            enrolment = tx.enrolments.live_by_key(receiver.journey, key) if key is not None else None
+            if enrolment is not None:
+                told.add(enrolment.enrolment_id)
+        widened = receiver.widened_if is None or self._journeys.of(receiver.journey).exits.get(
+            receiver.widened_if, False
+        )
+        if receiver.scope == "customer" or (receiver.widened_to == "customer" and widened):
+            customer_id = _customer(tx, receiver.customer, event)
+            if customer_id is not None:
+                told.update(e.enrolment_id for e in tx.enrolments.live_of_customer(receiver.journey, customer_id))
+        return told
+
+
+def start_message(name: str, message: CatalogueMessage, enrolment: Enrolment, event: Event | None) -> EngineMessage:
+    """Return the message that starts the journey of *enrolment*; its id is the enrolment's, so a repeat is refused."""
+    return EngineMessage(
+        name=name,
+        enrolment_id=enrolment.enrolment_id,
+        message_id=enrolment.enrolment_id,
+        time_to_live_s=message.time_to_live_s,
+        variables=_variables(message, enrolment.enrolment_id, event),
+    )
+
+
+def _told_message(name: str, message: CatalogueMessage, enrolment_id: str, event: Event) -> EngineMessage:
+    return EngineMessage(
+        name=name,
+        enrolment_id=enrolment_id,
+        # The source is not part of it: it may hold anything, and the enrolment makes it unique enough.
+        message_id=f"{uuid.uuid5(uuid.NAMESPACE_URL, f'{event.source}:{event.id}')}:{enrolment_id}",
+        time_to_live_s=message.time_to_live_s,
+        variables=_variables(message, None, event),
+    )
+
+
+def _variables(message: CatalogueMessage, enrolment_id: str | None, event: Event | None) -> dict[str, Scalar]:
+    data = {} if event is None else event.data
+    variables: dict[str, Scalar] = {name: data[name] for name in message.variables if name in data}
+    if enrolment_id is not None:
+        variables["enrolment_id"] = enrolment_id
+    return variables
+
+
+def _customer(tx: Transaction, field: str | None, event: Event) -> str | None:
+    """Return the customer that *event* names itself or through its cart."""
+    named = event.data.get(field) if field is not None else None
+    if named is None and (cart_id := event.data.get("cart_id")) is not None:
+        cart = tx.carts.get(cart_id)
+        named = cart.customer_id if cart is not None else None
+    return named
+
+
+def _is_settled(tx: Transaction, cart_id: str, event: Event) -> bool:
+    """An order for the cart outweighs it, also one that came first; an older picture of the cart tells nothing new."""
+    if tx.orders.of_cart(cart_id) is not None:
+        return True
+    cart = tx.carts.get(cart_id)
+    return cart is not None and event.time < cart.last_activity_at

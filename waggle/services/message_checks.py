@@ -1,0 +1,57 @@
+"""Gather what speaks for and against one message, as it stands in this transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from waggle.domain.consent import is_given
+from waggle.domain.message import Message
+from waggle.domain.quiet_hours import QuietHours
+from waggle.domain.sending_rules import SendingFacts, Verdict, judge
+from waggle.ports.unit_of_work import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingPolicy:
+    """The shop's rules for marketing messages."""
+
+    quiet_hours: QuietHours
+    default_time_zone: str
+    cap_messages: int
+    cap_window: timedelta
+    message_valid_for: timedelta
+
+
+def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetime) -> Verdict:
+    """Say whether *message* may leave now."""
+    enrolment = tx.enrolments.get(message.enrolment_id)
+    customer_id = enrolment.customer_id if enrolment is not None else message.customer_id
+    customer = tx.customers.get(customer_id) if customer_id is not None else None
+    cart = tx.carts.get(message.cart_id) if message.cart_id is not None else None
+    coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
+    consent = tx.consents.facts(customer_id, message.purpose, message.channel) if customer_id is not None else []
+    suppressed = tx.suppressions.reason(customer_id, message.channel) if customer_id is not None else None
+    left = 0
+    if customer_id is not None:
+        since = now - policy.cap_window
+        left = tx.messages.count_left_since(customer_id, message.purpose, message.channel, since)
+        # A claimed message counts against the cap; it must not count against itself when it is asked about again.
+        left -= message.state == "claimed"
+    time_zone = (customer.time_zone if customer is not None else None) or policy.default_time_zone
+    products = [tx.products.get(item.sku) for item in cart.items] if cart is not None else []
+    facts = SendingFacts(
+        now=now,
+        expires_at=message.expires_at,
+        enrolment_live=enrolment is not None and enrolment.live,
+        held_out=enrolment is not None and enrolment.held_out,
+        erased=customer is not None and customer.erased_at is not None,
+        has_address=customer is not None and customer.email is not None,
+        consent_given=is_given(consent),
+        suppressed=suppressed is not None,
+        cart_ordered=message.cart_id is not None and tx.orders.of_cart(message.cart_id) is not None,
+        cart_empty=cart is not None and not cart.items,
+        any_item_available=cart is None or any(product is None or product.available for product in products),
+        coupon_valid=coupon is None or (coupon.state in {"reserved", "issued"} and now < coupon.expires_at),
+        cap_reached=left >= policy.cap_messages,
+        quiet_until=policy.quiet_hours.over_at(now, time_zone),
+    )
+    return judge(facts)

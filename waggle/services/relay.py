@@ -1,0 +1,157 @@
+"""Take accepted events from the inbox to the projections and the engine, in order, once, whatever dies on the way."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from waggle.errors import PermanentFailure, TemporaryFailure
+from waggle.log import get_logger
+from waggle.ports.clock import Clock
+from waggle.ports.journey_engine import JourneyEngine
+from waggle.ports.unit_of_work import QueuedMessage, StoredEvent, Transaction, UnitOfWork
+from waggle.services.coupons import give_back
+from waggle.services.enrolling import Enrolling
+from waggle.services.projections import fact_of, project
+
+log = get_logger(__name__)
+
+# Measured on the engine: more than 16 to 32 publications in flight make it slower, not faster.
+_IN_FLIGHT = 16
+_EVENTS_PER_TRANSACTION = 200
+_START_AGAIN_AFTER = timedelta(seconds=60)
+_IDLE_S = 0.05
+_SWEEP_EVERY_S = 5.0
+_LONGEST_PAUSE_S = 30.0
+
+
+class Relay:
+    """One loop; several may run, since each step is a transaction that leaves nothing for two to do."""
+
+    def __init__(self, store: UnitOfWork, engine: JourneyEngine, enrolling: Enrolling, clock: Clock) -> None:
+        self._store = store
+        self._engine = engine
+        self._enrolling = enrolling
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set; a database or an engine that is away is waited for, never given up."""
+        await asyncio.gather(
+            self._repeat(stop, "apply events", self.apply_events, _IDLE_S),
+            self._repeat(stop, "publish", self.publish, _IDLE_S),
+            self._repeat(stop, "sweep", self.sweep, _SWEEP_EVERY_S),
+        )
+
+    async def apply_events(self) -> int:
+        """Apply the oldest accepted events in one transaction and return how many there were."""
+        try:
+            return await self._store.run(self._apply_batch)
+        except TemporaryFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one of the events is bad; found by applying them one by one
+            log.warning("a batch of events failed, applying one by one", error=type(error).__name__)
+            return await self._apply_one_by_one()
+
+    async def publish(self) -> int:
+        """Publish the engine messages that are due and return how many were taken up."""
+        due = await self._store.read(lambda tx: tx.engine_messages.due(self._clock.now(), 4 * _IN_FLIGHT))
+        gate = asyncio.Semaphore(_IN_FLIGHT)
+
+        async def one(queued: QueuedMessage) -> None:
+            async with gate:
+                await self._publish_one(queued)
+
+        await asyncio.gather(*(one(queued) for queued in due))
+        return len(due)
+
+    async def sweep(self) -> int:
+        """End messages that cannot leave any more, and start journeys again that nobody claimed."""
+        return await self._store.run(self._sweep)
+
+    def _apply_batch(self, tx: Transaction) -> int:
+        now = self._clock.now()
+        pending = tx.events.pending(_EVENTS_PER_TRANSACTION)
+        for stored in pending:
+            self._apply(tx, stored, now)
+        if pending:
+            tx.events.mark_applied([stored.sequence for stored in pending], now)
+        return len(pending)
+
+    def _apply(self, tx: Transaction, stored: StoredEvent, now: datetime) -> None:
+        fact = fact_of(stored.event)
+        project(tx, stored.event, fact)
+        self._enrolling.react(tx, stored.event, now)
+
+    async def _apply_one_by_one(self) -> int:
+        pending = await self._store.read(lambda tx: tx.events.pending(_EVENTS_PER_TRANSACTION))
+        for stored in pending:
+            await self._apply_alone(stored)
+        return len(pending)
+
+    async def _apply_alone(self, stored: StoredEvent) -> None:
+        def apply(tx: Transaction) -> None:
+            now = self._clock.now()
+            self._apply(tx, stored, now)
+            tx.events.mark_applied([stored.sequence], now)
+
+        try:
+            await self._store.run(apply)
+        except TemporaryFailure:
+            raise
+        except Exception as error:
+            log.exception("event set aside", sequence=stored.sequence, type=stored.event.type)
+            code = type(error).__name__
+            await self._store.run(lambda tx: tx.events.quarantine(stored.sequence, code, self._clock.now()))
+
+    async def _publish_one(self, queued: QueuedMessage) -> None:
+        try:
+            await self._engine.publish(queued.message)
+        except TemporaryFailure as failure:
+            pause_s = min(failure.retry_after_s * 2**queued.attempts, _LONGEST_PAUSE_S)
+            log.warning("engine message waits", name=queued.message.name, code=failure.code, retry_after_s=pause_s)
+            later = self._clock.now() + timedelta(seconds=pause_s)
+            await self._store.run(lambda tx: tx.engine_messages.postpone(queued.queue_id, later))
+        except PermanentFailure as failure:
+            log.warning("engine message refused", name=queued.message.name, code=failure.code)
+            code = failure.code
+            await self._store.run(lambda tx: tx.engine_messages.mark_refused(queued.queue_id, code, self._clock.now()))
+        else:
+            await self._store.run(lambda tx: tx.engine_messages.mark_published(queued.queue_id, self._clock.now()))
+
+    def _sweep(self, tx: Transaction) -> int:
+        now = self._clock.now()
+        overdue = tx.messages.overdue(now, _EVENTS_PER_TRANSACTION)
+        for message in overdue:
+            if message.state == "handed_over":
+                tx.messages.save(replace(message, state="in_doubt", reason="answer_lost", settled_at=now))
+                continue
+            reason = "expired" if now >= message.expires_at else "journey_ended"
+            tx.messages.save(replace(message, state="suppressed", reason=reason, settled_at=now))
+            give_back(tx, message.coupon_id, now)
+        unclaimed = tx.enrolments.unclaimed(now - _START_AGAIN_AFTER, _EVENTS_PER_TRANSACTION)
+        for enrolment in unclaimed:
+            for start in self._enrolling.start_again(enrolment):
+                tx.engine_messages.add(start, now)
+        return len(overdue) + len(unclaimed)
+
+    async def _repeat(self, stop: asyncio.Event, what: str, step: Callable[[], Awaitable[int]], idle_s: float) -> None:
+        failures = 0
+        while not stop.is_set():
+            try:
+                worked = await step()
+                failures = 0
+                pause_s = 0.0 if worked and idle_s < 1 else idle_s
+            except TemporaryFailure as failure:
+                failures += 1
+                pause_s = min(0.2 * 2**failures, _LONGEST_PAUSE_S)
+                log.warning("relay waits", step=what, code=failure.code, retry_after_s=pause_s)
+            if pause_s:
+                await _pause(stop, pause_s)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
