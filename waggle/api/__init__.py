@@ -1,0 +1,1 @@
+"""ASGI routes: they translate HTTP to services and hold no rules."""

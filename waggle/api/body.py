@@ -1,0 +1,101 @@
+"""The body of a request, taken only while it keeps to the limits."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import msgspec
+from litestar import Request
+
+from waggle.api.problem import ProblemError
+from waggle.services.intake import Unreadable
+
+MAX_BODY_BYTES = 1_048_576
+MAX_DEPTH = 32
+MAX_EVENTS = 500
+
+_ONE = frozenset({"application/cloudevents+json"})
+_MANY = frozenset({"application/cloudevents-batch+json"})
+_EITHER = frozenset({"application/json"})
+
+# The closing quote is optional, else a body full of escaped quotes that never closes costs the square of its length.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_BRACKETS_ALIKE = bytes.maketrans(b"{}", b"[]")
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+async def events_in(request: Request[Any, Any, Any]) -> tuple[bool, list[object]]:
+    """Return whether the body is a batch, and its events, decoded; of two equal keys in one object the last counts.
+
+    Raises:
+        ProblemError: MEDIA_TYPE_UNSUPPORTED, ENCODING_UNSUPPORTED, NOT_JSON, TOO_DEEP, TOO_MANY_EVENTS.
+        RequestEntityTooLarge: over the route's limit, counted while it comes in; the rest is not read.
+    """
+    media_type, options = request.content_type
+    if media_type not in _ONE | _MANY | _EITHER:
+        raise ProblemError("MEDIA_TYPE_UNSUPPORTED")
+    charset = options.get("charset", "utf-8").lower()
+    if request.headers.get("content-encoding", "identity") != "identity" or charset not in {"utf-8", "us-ascii"}:
+        raise ProblemError("ENCODING_UNSUPPORTED")
+    body = (await request.body()).strip(b" \t\r\n")
+    is_batch = body.startswith(b"[")
+    if (media_type in _ONE and is_batch) or (media_type in _MANY and not is_batch):
+        raise ProblemError("NOT_JSON", f"{media_type} is a JSON {'array' if media_type in _MANY else 'object'}.")
+    if is_too_deep(body):
+        raise ProblemError("TOO_DEEP")
+    if not is_batch:
+        return False, [_decoded(body, alone=True)]
+    items = _items(body)
+    if len(items) > MAX_EVENTS:
+        raise ProblemError("TOO_MANY_EVENTS")
+    return True, items
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Say whether brackets outside of strings nest deeper than MAX_DEPTH.
+
+    Looks at bytes only, so it may be asked of anything; JSON that is cut off may pass with up to twice the depth.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_BRACKETS_ALIKE, _ALL_BUT_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        # Takes the innermost level away, at the speed of C.
+        brackets = brackets.replace(b"[]", b"")
+    return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
+
+
+def _items(body: bytes) -> list[object]:
+    try:
+        raw_items = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except msgspec.DecodeError:
+        return list(_decoded_leniently(body))
+    return [_decoded(bytes(raw), alone=False) for raw in raw_items]
+
+
+def _decoded(body: bytes, *, alone: bool) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return Unreadable(body)
+    except UnicodeDecodeError:
+        if alone:
+            raise ProblemError("NOT_JSON", "Send UTF-8.") from None
+        return Unreadable(body)
+    except msgspec.DecodeError:
+        return _decoded_leniently(body)
+
+
+def _decoded_leniently(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    r"""Decode with the standard library, which also takes half a surrogate pair (`"\ud83d"`).
+
+    Senders that cut a text in the middle of an emoji write such JSON; only the item that holds it is to be refused.
+    """
+    try:
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
+    except ValueError:
+        raise ProblemError("NOT_JSON") from None
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise ValueError
