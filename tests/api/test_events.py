@@ -1,4 +1,5 @@
 import json
+import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from waggle.api.app import create_app
 from waggle.errors import PermanentFailure, TemporaryFailure
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.intake import Intake
+from waggle.storage.store import open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -282,6 +284,26 @@ async def test_when_the_database_takes_nothing_the_sender_is_asked_to_come_back(
     assert problem(response) == (503, code)
     assert response.headers["retry-after"] == "2"
     assert "cellar" not in response.text
+
+
+async def test_a_locked_database_is_answered_with_come_back_and_then_takes_the_same_event(
+    sqlite_url: str, event: dict[str, Any]
+) -> None:
+    store = open_store(sqlite_url, busy_timeout_s=0.05)
+    door = Door(store)
+    locking = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    async with AsyncTestClient(door.app) as client:
+        refused = await send(client, event)
+        locking.execute("ROLLBACK")
+        locking.close()
+        taken = await send(client, event)
+
+    assert problem(refused) == (503, "DATABASE_LOCKED")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert taken.status_code == 202
+    assert await door.stored_ids() == ["e-1"]
+    store.close()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("ada@example.com"), PermanentFailure("DATABASE_BROKEN", "secret")])
