@@ -1,0 +1,248 @@
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from waggle.engine.channel import GatewayAddress, connect
+from waggle.engine.worker import WorkerRuntime
+from waggle.errors import (
+    BadSettings,
+    OutcomeUnknown,
+    PermanentFailure,
+    Rejected,
+    TemporaryFailure,
+    WaggleError,
+)
+from waggle.task import declared_task, task
+from waggle.testing.bench import Diary, working
+from waggle.testing.gateway import FakeGateway, FakeJob
+
+pytestmark = pytest.mark.anyio
+
+PERSONAL = "jane.doe@example.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    enrolment_id: str
+    number: int = 1
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    number: int
+    note: str | None = None
+    settings: dict[str, object] = field(default_factory=dict)
+    answered_at: datetime | None = None
+
+
+Answer = Callable[[Ask], object]
+
+
+@task("ask", throws=("NO_ANSWER",), timeout_s=0.2)
+async def ask(given: Ask, diary: Diary, answer: Answer) -> Answered:
+    await diary.visit(given)
+    return answer(given)  # type: ignore[return-value]
+
+
+async def outcome(
+    gateway: FakeGateway,
+    diary: Diary,
+    answer: Answer,
+    *,
+    retries: int = 3,
+    **variables: Any,  # noqa: ANN401 - as JSON allows
+) -> FakeJob:
+    """Return what became of one job."""
+    job = await gateway.add_job("ask", retries=retries, **variables)
+    async with working(gateway, ask, services={Diary: diary, Answer: answer}):  # type: ignore[dict-item]
+        await gateway.until(lambda: job.state not in ("activatable", "activated"))
+    return job
+
+
+def raising(error: BaseException) -> Answer:
+    def answer(_given: Ask) -> object:
+        raise error
+
+    return answer
+
+
+async def test_a_task_gets_typed_input_and_its_services_and_returns_typed_output(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    job = await outcome(
+        gateway, open_diary, lambda given: Answered(given.number + 1, answered_at=at), number=41, ignored=PERSONAL
+    )
+
+    assert open_diary.entries == [Ask("enr-1", 41)]
+    assert job.state == "completed"
+    assert job.result == {"number": 42, "note": None, "settings": {}, "answered_at": "2026-03-01T12:00:00Z"}
+
+
+async def test_only_the_declared_variables_are_fetched(gateway: FakeGateway, open_diary: Diary) -> None:
+    await outcome(gateway, open_diary, lambda given: Answered(1))
+
+    assert list(gateway.requests("ActivateJobs")[0].fetchVariable) == ["enrolment_id", "number", "note"]
+
+
+@pytest.mark.parametrize("wrong", [{"number": PERSONAL}, {"number": None}, {"number": 1.5}], ids=repr)
+async def test_wrong_input_is_an_incident_that_names_the_field_only(
+    gateway: FakeGateway, open_diary: Diary, wrong: dict[str, Any]
+) -> None:
+    with capture_logs() as logs:
+        job = await outcome(gateway, open_diary, lambda given: Answered(1), **wrong)
+
+    assert (job.state, job.text) == ("incident", "INPUT_REFUSED ask enr-1 number")
+    assert open_diary.entries == []
+    assert PERSONAL not in str(logs)
+
+
+async def test_a_missing_input_is_an_incident_that_names_it(gateway: FakeGateway, open_diary: Diary) -> None:
+    job = await gateway.add_job("ask")
+    job.variables.clear()
+    async with working(gateway, ask, services={Diary: open_diary, Answer: raising(KeyError())}):  # type: ignore[dict-item]
+        await gateway.until(lambda: job.state == "incident")
+
+    assert job.text == "INPUT_REFUSED ask - enrolment_id"
+
+
+async def test_a_service_that_nothing_provides_is_found_before_any_job_is_taken(gateway: FakeGateway) -> None:
+    declared = declared_task(ask)
+    assert declared is not None
+    async with connect(GatewayAddress(gateway.address)) as channel:
+        with pytest.raises(BadSettings, match="SERVICE_MISSING: task 'ask' needs a Diary"):
+            WorkerRuntime(channel, [declared], {}, gateway.clock)
+
+    assert gateway.calls == []
+
+
+async def test_a_declared_rejection_becomes_the_bpmn_error_the_diagram_catches(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    job = await outcome(gateway, open_diary, raising(Rejected("NO_ANSWER", "none today")))
+
+    assert (job.state, job.error_code, job.text) == ("thrown", "NO_ANSWER", "NO_ANSWER ask enr-1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Rejected("NOT_DECLARED", PERSONAL),
+        PermanentFailure("NOT_DECLARED", PERSONAL),
+        OutcomeUnknown("NOT_DECLARED", PERSONAL),
+        WaggleError("NOT_DECLARED", PERSONAL),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_no_retry_can_help_is_an_incident_at_once(
+    gateway: FakeGateway, open_diary: Diary, error: WaggleError
+) -> None:
+    job = await outcome(gateway, open_diary, raising(error))
+
+    assert (job.state, job.retries, job.text) == ("incident", 0, "NOT_DECLARED ask enr-1")
+
+
+async def test_a_temporary_failure_costs_no_retry_and_waits_as_long_as_it_says(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    job = await outcome(gateway, open_diary, raising(TemporaryFailure("MAIL_DOWN", retry_after_s=60)), retries=2)
+
+    assert (job.state, job.retries, job.text) == ("waiting", 2, "MAIL_DOWN ask enr-1")
+    assert job.wait_ms == 63_000
+
+
+@pytest.mark.parametrize(("retries", "left", "wait_ms"), [(3, 2, 10_500), (2, 1, 42_000)])
+async def test_an_unexpected_error_costs_a_retry_and_waits_longer_each_time(
+    gateway: FakeGateway, open_diary: Diary, retries: int, left: int, wait_ms: int
+) -> None:
+    job = await outcome(gateway, open_diary, raising(ValueError("x")), retries=retries)
+
+    assert (job.state, job.retries, job.wait_ms) == ("waiting", left, wait_ms)
+
+
+async def test_the_last_unexpected_error_is_an_incident(gateway: FakeGateway, open_diary: Diary) -> None:
+    job = await outcome(gateway, open_diary, raising(ValueError("x")), retries=1)
+
+    assert (job.state, job.retries) == ("incident", 0)
+
+
+async def test_an_incident_text_never_quotes_the_exception(gateway: FakeGateway, open_diary: Diary) -> None:
+    job = await outcome(gateway, open_diary, raising(ValueError(f"no mailbox for {PERSONAL}")))
+
+    assert job.text == "UNEXPECTED ValueError ask enr-1"
+
+
+async def test_an_enrolment_id_that_is_a_person_is_not_quoted(gateway: FakeGateway, open_diary: Diary) -> None:
+    job = await outcome(gateway, open_diary, raising(ValueError("x")), enrolment_id=PERSONAL)
+
+    assert job.text == "UNEXPECTED ValueError ask -"
+
+
+async def test_a_handler_that_hangs_is_stopped_and_tried_again_later(gateway: FakeGateway, diary: Diary) -> None:
+    job = await outcome(gateway, diary, lambda given: Answered(1))
+
+    assert (job.state, job.retries, job.text) == ("waiting", 2, "UNEXPECTED TimeoutError ask enr-1")
+    assert diary.present == 0
+
+
+async def test_a_handler_that_cancels_itself_does_not_take_the_worker_along(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    first = await outcome(gateway, open_diary, raising(asyncio.CancelledError()))
+    second = await outcome(gateway, open_diary, lambda given: Answered(1))
+
+    assert (first.state, first.text) == ("waiting", "UNEXPECTED CancelledError ask enr-1")
+    assert second.state == "completed"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(Answered(1, note=PERSONAL), id="an address"),
+        pytest.param(Answered(1, note="x" * 300), id="content"),
+        pytest.param(Answered(1, settings={"deep": {"er": 1}}), id="a tree"),
+    ],
+)
+async def test_a_result_that_must_not_enter_the_engine_is_an_incident(
+    gateway: FakeGateway, open_diary: Diary, result: Answered
+) -> None:
+    with capture_logs() as logs:
+        job = await outcome(gateway, open_diary, lambda given: result)
+
+    assert (job.state, job.text) == ("incident", "VARIABLE_REFUSED ask enr-1")
+    assert len(open_diary.entries) == 1
+    assert gateway.count("CompleteJob") == 0
+    assert PERSONAL not in str(logs)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        pytest.param(None, id="nothing"),
+        pytest.param(Answered(1, settings={"x": object()}), id="what JSON cannot say"),
+        pytest.param([1], id="no dataclass"),
+    ],
+)
+async def test_a_result_that_cannot_be_written_is_an_incident_and_not_a_loop(
+    gateway: FakeGateway, open_diary: Diary, result: object
+) -> None:
+    job = await outcome(gateway, open_diary, lambda given: result)
+
+    assert (job.state, job.text) == ("incident", "RESULT_REFUSED ask enr-1")
+    assert len(open_diary.entries) == 1
+
+
+async def test_a_result_of_a_megabyte_never_leaves(gateway: FakeGateway, open_diary: Diary) -> None:
+    many = {f"key_{number}": "x" * 200 for number in range(5000)}
+
+    job = await outcome(gateway, open_diary, lambda given: Answered(1, settings=dict(many)))
+
+    assert (job.state, job.text) == ("incident", "RESULT_TOO_LARGE ask enr-1")
+    assert gateway.count("CompleteJob") == 0

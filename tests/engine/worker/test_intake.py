@@ -1,0 +1,227 @@
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import grpc
+import pytest
+
+from waggle.errors import BadSettings
+from waggle.task import task
+from waggle.testing.bench import Diary, working
+from waggle.testing.clock import HandClock
+from waggle.testing.gateway import FakeGateway
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    enrolment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    is_noted: bool
+
+
+@task("note", concurrency=4)
+async def note(given: Note, diary: Diary) -> Noted:
+    await diary.visit(given)
+    return Noted(is_noted=True)
+
+
+@dataclass(frozen=True)
+class ClockAhead:
+    clock: HandClock
+    by_s: float
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.by_s)
+
+
+def all_done(gateway: FakeGateway) -> bool:
+    return all(job.state == "completed" for job in gateway.jobs.values())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["polling", "streaming"])
+async def test_never_more_handlers_than_capacity(gateway: FakeGateway, diary: Diary, *, stream: bool) -> None:
+    async with working(gateway, note, services={Diary: diary}, stream=stream) as work:
+        for _ in range(60):
+            await gateway.add_job("note")
+        await diary.until(lambda: diary.present == 4)
+        diary.gate.set()
+        await gateway.until(lambda: all_done(gateway))
+
+    assert diary.most_present == 4
+    assert len(diary.entries) == 60
+    assert work.counters.completed == 60
+
+
+async def test_never_more_handlers_than_capacity_when_streaming(gateway: FakeGateway, diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: diary}, stream=True) as work:
+        await gateway.until(lambda: gateway.open_streams == 1)
+        for _ in range(60):
+            await gateway.add_job("note")
+        await diary.until(lambda: diary.present == 4)
+
+        assert work.counters.in_flight == 4
+        assert work.counters.started == 4
+
+        diary.gate.set()
+        await gateway.until(lambda: all_done(gateway))
+
+
+async def test_a_busy_worker_keeps_few_pushed_jobs_from_others(gateway: FakeGateway, diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: diary}, stream=True):
+        await gateway.until(lambda: gateway.open_streams == 1)
+        for _ in range(600):
+            await gateway.add_job("note")
+        await diary.until(lambda: diary.present == 4)
+
+        assert sum(job.activations for job in gateway.jobs.values()) < 150
+
+        diary.gate.set()
+
+
+async def test_a_poll_asks_for_exactly_what_is_free(gateway: FakeGateway, diary: Diary) -> None:
+    for _ in range(3):
+        await gateway.add_job("note")
+
+    async with working(gateway, note, services={Diary: diary}):
+        await diary.until(lambda: diary.present == 3)
+        await gateway.until(lambda: gateway.count("ActivateJobs") == 2)
+        diary.gate.set()
+
+    assert [request.maxJobsToActivate for request in gateway.requests("ActivateJobs")[:2]] == [4, 1]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["polling", "streaming"])
+async def test_a_freed_slot_is_filled_at_once(gateway: FakeGateway, open_diary: Diary, *, stream: bool) -> None:
+    for _ in range(400):
+        await gateway.add_job("note")
+    began_s = time.monotonic()
+
+    async with working(gateway, note, services={Diary: open_diary}, stream=stream):
+        await gateway.until(lambda: all_done(gateway))
+
+    assert time.monotonic() - began_s < 8
+
+
+async def test_an_idle_worker_asks_seldom(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}):
+        await gateway.until(lambda: gateway.count("ActivateJobs") == 3)
+        asked_at_s = time.monotonic()
+        await gateway.until(lambda: gateway.count("ActivateJobs") == 5)
+
+        assert time.monotonic() - asked_at_s > 0.3
+
+
+async def test_while_jobs_are_pushed_polls_do_not_keep_slots(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True):
+        await gateway.until(lambda: gateway.open_streams == 1 and gateway.count("ActivateJobs") > 2)
+
+    assert gateway.requests("ActivateJobs")[-1].requestTimeout == -1
+
+
+async def test_a_gateway_that_cannot_push_is_polled(gateway: FakeGateway, open_diary: Diary) -> None:
+    gateway.refuse("StreamActivatedJobs", grpc.StatusCode.UNIMPLEMENTED)
+
+    async with working(gateway, note, services={Diary: open_diary}, stream=True):
+        await gateway.until(lambda: gateway.count("StreamActivatedJobs") == 1)
+        job = await gateway.add_job("note")
+        await gateway.until(lambda: job.state == "completed")
+
+    assert gateway.requests("ActivateJobs")[-1].requestTimeout == 200
+    assert gateway.count("StreamActivatedJobs") == 1
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    ],
+    ids=lambda status: status.name,
+)
+async def test_no_answer_of_the_gateway_ends_the_worker(
+    gateway: FakeGateway, open_diary: Diary, status: grpc.StatusCode
+) -> None:
+    gateway.refuse("ActivateJobs", status, times=20)
+    gateway.refuse("StreamActivatedJobs", status, times=20)
+
+    async with working(gateway, note, services={Diary: open_diary}, stream=True, refused_wait_s=0.01):
+        job = await gateway.add_job("note")
+        await gateway.until(lambda: job.state == "completed" and gateway.open_streams == 1)
+
+
+async def test_a_worker_goes_on_when_the_engine_is_back(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True) as work:
+        for _ in range(3):
+            await gateway.until(lambda: gateway.open_streams == 1)
+            await gateway.stop()
+            await gateway.start()
+            job = await gateway.add_job("note")
+            await gateway.until(lambda job=job: job.state == "completed")  # type: ignore[misc]
+
+        assert work.runtime.silence_s < 5
+
+    assert work.counters.completed == 3
+
+
+async def test_jobs_that_waited_before_the_stream_was_open_are_polled(gateway: FakeGateway, open_diary: Diary) -> None:
+    gateway.ignore("StreamActivatedJobs")
+    job = await gateway.add_job("note")
+
+    async with working(gateway, note, services={Diary: open_diary}, stream=True):
+        await gateway.until(lambda: job.state == "completed")
+
+
+async def test_a_job_that_comes_again_while_it_is_done_is_done_once(gateway: FakeGateway, diary: Diary) -> None:
+    job = await gateway.add_job("note")
+
+    async with working(gateway, note, services={Diary: diary}) as work:
+        await diary.until(lambda: diary.present == 1)
+        await gateway.expire_leases()
+        await gateway.until(lambda: job.activations == 2)
+        await gateway.until(lambda: work.counters.repeated == 1)
+        diary.gate.set()
+        await gateway.until(lambda: job.state == "completed")
+
+    assert len(diary.entries) == 1
+
+
+async def test_a_job_whose_lease_is_over_is_not_started(gateway: FakeGateway, open_diary: Diary) -> None:
+    gateway.refuse("UpdateJobTimeout", grpc.StatusCode.FAILED_PRECONDITION)
+    await gateway.add_job("note")
+
+    async with working(gateway, note, services={Diary: open_diary}, clock=ClockAhead(gateway.clock, 3600)) as work:
+        await gateway.until(lambda: work.counters.expired == 1)
+
+    assert open_diary.entries == []
+
+
+async def test_a_clock_that_is_wrong_costs_a_question_and_not_the_work(gateway: FakeGateway, open_diary: Diary) -> None:
+    job = await gateway.add_job("note")
+
+    async with working(gateway, note, services={Diary: open_diary}, clock=ClockAhead(gateway.clock, 3600)):
+        await gateway.until(lambda: job.state == "completed")
+
+    assert gateway.count("UpdateJobTimeout") == 1
+
+
+async def test_the_lease_is_longer_than_the_handler_may_run(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True, queue_wait_s=7):
+        await gateway.until(lambda: gateway.count("ActivateJobs") > 0 and gateway.open_streams == 1)
+
+    assert gateway.requests("ActivateJobs")[0].timeout == 37_000
+    assert gateway.requests("StreamActivatedJobs")[0].timeout == 37_000
+
+
+async def test_a_task_type_cannot_be_given_twice(gateway: FakeGateway, open_diary: Diary) -> None:
+    with pytest.raises(BadSettings, match="TASK_TYPE_TWICE"):
+        async with working(gateway, note, note, services={Diary: open_diary}):
+            pass

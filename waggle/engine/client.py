@@ -1,0 +1,160 @@
+"""Commands to the engine: publish, deploy, and ask who is there."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import grpc
+import msgspec
+from pyzeebe.proto import gateway_pb2 as pb
+from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
+
+from waggle.engine.backoff import Backoff
+from waggle.engine.status import BUSY, NO_ENTRY, UNREACHABLE, is_too_large
+from waggle.engine.variables import checked, checked_id
+from waggle.errors import PermanentFailure, TemporaryFailure, WaggleError
+from waggle.ports.journey_engine import Deployed, EngineMessage, Published
+
+if TYPE_CHECKING:
+    from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
+
+_TRIES = 4
+_RPC_TIMEOUT_S = 5.0
+_DEPLOY_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """The engine as its gateway sees it."""
+
+    gateway_version: str
+    brokers: int
+    partitions: int
+    partitions_led: int
+    """Partitions with a healthy leader."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every partition takes commands."""
+        return 0 < self.partitions <= self.partitions_led
+
+
+class ZeebeClient:
+    """The port `JourneyEngine` on a gRPC channel."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, allowed_variables: frozenset[str], *, address: str = "the engine"
+    ) -> None:
+        """Let through only *allowed_variables*; *address* is what errors call the engine."""
+        self._stub = cast("GatewayAsyncStub", GatewayStub(channel))
+        self._allowed = allowed_variables
+        self._address = address
+
+    async def publish(self, message: EngineMessage) -> Published:
+        """Hand *message* to the engine; see `JourneyEngine.publish`."""
+        request = pb.PublishMessageRequest(
+            name=message.name,
+            correlationKey=checked_id("enrolment_id", message.enrolment_id),
+            messageId=checked_id("message_id", message.message_id),
+            timeToLive=message.time_to_live_s * 1000,
+            variables=msgspec.json.encode(checked(message.variables, self._allowed)).decode(),
+        )
+        try:
+            await self._call(self._stub.PublishMessage, request, _RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.ALREADY_EXISTS:
+                return "already_buffered"
+            raise self._failure(error, "MESSAGE_REFUSED", message.name) from error
+        return "published"
+
+    async def deploy(self, files: Sequence[Path]) -> list[Deployed]:
+        """Deploy all *files* in one request; see `JourneyEngine.deploy`.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        contents = await asyncio.to_thread(lambda: [file.read_bytes() for file in files])
+        resources = [
+            pb.Resource(name=file.name, content=content) for file, content in zip(files, contents, strict=True)
+        ]
+        request = pb.DeployResourceRequest(resources=resources)
+        try:
+            answer = await self._call(self._stub.DeployResource, request, _DEPLOY_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            # Of all the engine's texts this one is passed on: it speaks of diagrams, and diagrams hold no persons.
+            raise self._failure(error, "DIAGRAM_REFUSED", error.details() or "no reason given") from error
+        return [_deployed(deployment) for deployment in answer.deployments]
+
+    async def topology(self) -> Topology:
+        """Return who is there.
+
+        Raises:
+            TemporaryFailure: ENGINE_UNREACHABLE.
+        """
+        try:
+            answer = await self._call(self._stub.Topology, pb.TopologyRequest(), _RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(error, "ENGINE_FAILED", error.code().name) from error
+        return Topology(
+            gateway_version=answer.gatewayVersion,
+            brokers=len(answer.brokers),
+            partitions=answer.partitionsCount,
+            partitions_led=sum(_leads(partition) for broker in answer.brokers for partition in broker.partitions),
+        )
+
+    async def _call(self, rpc: Callable[..., Any], request: object, timeout_s: float) -> Any:  # noqa: ANN401 - untyped stubs
+        # Every command here may be repeated: messages carry an id, equal bytes deploy once.
+        backoff = Backoff(first_s=0.1, factor=2.0)
+        while True:
+            try:
+                return await rpc(request, timeout=timeout_s)
+            except grpc.aio.AioRpcError as error:
+                may_pass = error.code() in UNREACHABLE | BUSY and not is_too_large(error)
+                if not may_pass or backoff.failures == _TRIES - 1:
+                    raise
+                await asyncio.sleep(backoff.next_s())
+
+    def _failure(self, error: grpc.aio.AioRpcError, refused_code: str, refused: str) -> WaggleError:
+        """Name what *error* means; *refused_code* and *refused* are for what the engine will never take."""
+        code = error.code()
+        if is_too_large(error):
+            return PermanentFailure("TOO_LARGE_FOR_THE_ENGINE", f"{self._address} takes no request of this size")
+        if code in UNREACHABLE:
+            return TemporaryFailure(
+                "ENGINE_UNREACHABLE", f"no answer from {self._address} ({code.name})", retry_after_s=5.0
+            )
+        if code in BUSY:
+            return TemporaryFailure("ENGINE_BUSY", f"{self._address} takes no more work now", retry_after_s=2.0)
+        if code in NO_ENTRY:
+            # Whoever mends the credentials must find the message still there.
+            return TemporaryFailure(
+                "ENGINE_REFUSED_LOGIN", f"{self._address} refused our credentials ({code.name})", retry_after_s=60.0
+            )
+        if code in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}:
+            return PermanentFailure(refused_code, refused)
+        return TemporaryFailure("ENGINE_FAILED", f"{self._address} answered {code.name}")
+
+
+def _leads(partition: pb.Partition) -> bool:
+    return partition.role == pb.Partition.LEADER and partition.health == pb.Partition.HEALTHY
+
+
+def _deployed(deployment: pb.Deployment) -> Deployed:
+    match deployment.WhichOneof("Metadata"):
+        case "process":
+            process = deployment.process
+            return Deployed("process", process.bpmnProcessId, process.version, process.processDefinitionKey)
+        case "decision":
+            decision = deployment.decision
+            return Deployed("decision", decision.dmnDecisionId, decision.version, decision.decisionKey)
+        case "decisionRequirements":
+            drg = deployment.decisionRequirements
+            return Deployed(
+                "decision requirements", drg.dmnDecisionRequirementsId, drg.version, drg.decisionRequirementsKey
+            )
+        case "form":
+            form = deployment.form
+            return Deployed("form", form.formId, form.version, form.formKey)
+    raise PermanentFailure("ENGINE_FAILED", "the engine deployed something of an unknown kind")

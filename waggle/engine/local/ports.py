@@ -1,0 +1,118 @@
+"""The ports of one embedded engine, all on loopback."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from waggle.engine.local.locks import LockHeld, held
+from waggle.errors import BadSettings
+
+LOOPBACK = "127.0.0.1"
+LAST_OFFSET = 90
+"""The search store's launcher takes no HTTP port above 9299."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where an engine with this offset listens."""
+
+    grpc: int
+    command: int
+    internal: int
+    web: int
+    monitoring: int
+    search: int
+    search_transport: int
+
+    @classmethod
+    def at(cls, offset: int) -> "Ports":
+        """Return the standard ports moved by *offset*: by tens where the engine uses neighbouring ports.
+
+        Raises:
+            BadSettings: PORT_OFFSET, not within 0 and LAST_OFFSET.
+        """
+        if not 0 <= offset <= LAST_OFFSET:
+            raise BadSettings("PORT_OFFSET", f"The port offset is {offset}; it must be within 0 and {LAST_OFFSET}.")
+        return cls(
+            grpc=26500 + 10 * offset,
+            command=26501 + 10 * offset,
+            internal=26502 + 10 * offset,
+            web=8080 + 10 * offset,
+            monitoring=9600 + 10 * offset,
+            search=9201 + offset,
+            search_transport=9301 + offset,
+        )
+
+    def used(self, *, with_operate: bool) -> dict[str, int]:
+        """Return the ports that are really listened on, by what for."""
+        ports = asdict(self)
+        return ports if with_operate else {name: ports[name] for name in ports if not name.startswith("search")}
+
+
+@contextmanager
+def chosen(offset: int | None, *, with_operate: bool) -> Iterator[Ports]:
+    """Lend the ports at *offset*, or those at the smallest offset whose ports are all free.
+
+    Others who look for free ports pass these over until the block ends, when an engine must listen on them.
+
+    Raises:
+        BadSettings: PORT_TAKEN, naming the port and who has it; or no offset is free.
+    """
+    if offset is not None:
+        ports = Ports.at(offset)
+        for purpose, port in ports.used(with_operate=with_operate).items():
+            if not _is_free(port):
+                raise BadSettings(
+                    "PORT_TAKEN",
+                    f"Port {port} ({purpose}) is taken by {holder(port)}: "
+                    "end that, choose another --port-offset, or leave it out to have free ports found.",
+                )
+        yield ports
+        return
+    for candidate in range(LAST_OFFSET + 1):
+        ports = Ports.at(candidate)
+        try:
+            with held(_claims() / f"offset-{candidate}.lock", limit_s=0):
+                if all(_is_free(port) for port in ports.used(with_operate=with_operate).values()):
+                    yield ports
+                    return
+        except LockHeld:
+            continue
+    raise BadSettings("PORT_TAKEN", "Every set of ports for an engine is taken on this machine.")
+
+
+def _claims() -> Path:
+    """Return a folder that all engines of this user share, whatever caches and homes they have."""
+    folder = Path(tempfile.gettempdir()) / f"waggle-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def holder(port: int) -> str:
+    """Name the process that listens on *port*, as well as this user may know it."""
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
+            if connection.pid is None:
+                break
+            try:
+                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+            except psutil.NoSuchProcess:
+                break
+    return "a process of another user"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # Connections of an engine that just ended linger; only a listener counts.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

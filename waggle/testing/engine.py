@@ -1,0 +1,29 @@
+"""pytest fixtures `records` and `engine`: one real broker for the whole session, its clock under control."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from waggle.engine import local
+from waggle.engine.local import EngineOptions, RunningEngine
+from waggle.engine.records import RecordStream
+
+
+@pytest.fixture(scope="session")
+def records() -> Iterator[RecordStream]:
+    """Yield what the session's engine tells."""
+    with RecordStream() as stream:
+        yield stream
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory, records: RecordStream) -> Iterator[RunningEngine]:
+    """Yield a broker without Operate, quick to start, whose records go to `records`; its data ends with the session."""
+    home = tmp_path_factory.mktemp("engine")
+    options = EngineOptions(
+        home, with_operate=False, controlled_clock=True, durable=False, records_url=records.url, quick=True
+    )
+    try:
+        yield local.start(options)
+    finally:
+        local.stop(home)
