@@ -78,7 +78,12 @@ def _reserve(tx: Transaction, campaign: CouponCampaign, enrolment_id: str, step:
     enrolment = tx.enrolments.get(enrolment_id)
     if enrolment is None:
         raise PermanentFailure("ENROLMENT_UNKNOWN", enrolment_id)
+    if not enrolment.live:
+        # A job that outlived its journey: nothing would ever give this coupon back.
+        raise Rejected(BUDGET_EXHAUSTED, "no budget for a journey that has ended")
     cart = tx.carts.get(enrolment.cart_id) if enrolment.cart_id is not None else None
+    if cart is not None and cart.currency != campaign.currency:
+        raise Rejected(BUDGET_EXHAUSTED, f"{campaign.name} has no budget in {cart.currency}")
     cost_minor = campaign.cost_minor(cart.value_minor) if cart is not None else campaign.max_discount_minor
     if not tx.coupons.budget_use(campaign.name).leaves_room_for(campaign, cost_minor):
         raise Rejected(BUDGET_EXHAUSTED, campaign.name)

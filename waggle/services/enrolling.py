@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from waggle.domain.enrolment import Enrolment, is_held_out
@@ -21,26 +22,29 @@ class Enrolling:
 
     def react(self, tx: Transaction, event: Event, now: datetime) -> None:
         """Enrol, move and end as the catalogue says for *event*, which the projections already know."""
+        self._name(tx, event)
         for name, message in self._catalogue.caused_by(event.type):
             for entry in message.starts:
                 enrolment = self._enrol(tx, entry, event, now)
                 if enrolment is not None:
-                    tx.engine_messages.add(start_message(name, message, enrolment, event), now)
+                    tx.engine_messages.add(_start_message(name, message, enrolment, event), now)
             for receiver in message.receivers:
                 for enrolment_id in sorted(self._told(tx, receiver, event)):
                     tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
 
-    def start_again(self, enrolment: Enrolment) -> list[EngineMessage]:
-        """Return the start messages for an enrolment that no journey has claimed.
+    def _name(self, tx: Transaction, event: Event) -> None:
+        """Give live enrolments of the event's cart the customer it has got, and the customer's side of the hold-out."""
+        cart_id = event.data.get("cart_id")
+        cart = tx.carts.get(cart_id) if cart_id is not None else None
+        if cart is None or cart.customer_id is None:
+            return
+        for enrolment in tx.enrolments.live_of_cart(cart.cart_id):
+            if enrolment.customer_id != cart.customer_id:
+                held_out = self._is_held_out(enrolment.journey, cart.customer_id)
+                tx.enrolments.save(replace(enrolment, customer_id=cart.customer_id, held_out=held_out))
 
-        The engine refuses repeats while it keeps the first; later ones are harmless.
-        """
-        return [
-            start_message(name, message, enrolment, None)
-            for name, message in self._catalogue.messages.items()
-            for entry in message.starts
-            if entry.journey == enrolment.journey
-        ]
+    def _is_held_out(self, journey: str, person: str) -> bool:
+        return is_held_out(journey, person, self._journeys.of(journey).entry.holdout_percent)
 
     def _enrol(self, tx: Transaction, entry: Entry, event: Event, now: datetime) -> Enrolment | None:
         key = entry.key_in(event.data)
@@ -53,7 +57,6 @@ class Enrolling:
         if newest is not None and (newest.live or self._cools_down(tx, newest, now)):
             return None
         customer_id = _customer(tx, entry.customer, event)
-        settings = self._journeys.of(entry.journey)
         enrolment = Enrolment(
             enrolment_id=str(uuid.uuid4()),
             journey=entry.journey,
@@ -61,7 +64,7 @@ class Enrolling:
             entry=1 if newest is None else newest.entry + 1,
             customer_id=customer_id,
             cart_id=cart_id,
-            held_out=is_held_out(entry.journey, customer_id or key, settings.entry.holdout_percent),
+            held_out=self._is_held_out(entry.journey, customer_id or key),
             state="entering",
             entered_at=now,
         )
@@ -98,14 +101,14 @@ class Enrolling:
         return told
 
 
-def start_message(name: str, message: CatalogueMessage, enrolment: Enrolment, event: Event | None) -> EngineMessage:
+def _start_message(name: str, message: CatalogueMessage, enrolment: Enrolment, event: Event) -> EngineMessage:
     """Return the message that starts the journey of *enrolment*; its id is the enrolment's, so a repeat is refused."""
     return EngineMessage(
         name=name,
         enrolment_id=enrolment.enrolment_id,
         message_id=enrolment.enrolment_id,
         time_to_live_s=message.time_to_live_s,
-        variables=_variables(message, enrolment.enrolment_id, event),
+        variables={**_variables(message, event), "enrolment_id": enrolment.enrolment_id},
     )
 
 
@@ -113,19 +116,15 @@ def _told_message(name: str, message: CatalogueMessage, enrolment_id: str, event
     return EngineMessage(
         name=name,
         enrolment_id=enrolment_id,
-        # The source is not part of it: it may hold anything, and the enrolment makes it unique enough.
+        # A source may be called anything; of its name and the event's only the hash goes to the engine.
         message_id=f"{uuid.uuid5(uuid.NAMESPACE_URL, f'{event.source}:{event.id}')}:{enrolment_id}",
         time_to_live_s=message.time_to_live_s,
-        variables=_variables(message, None, event),
+        variables=_variables(message, event),
     )
 
 
-def _variables(message: CatalogueMessage, enrolment_id: str | None, event: Event | None) -> dict[str, Scalar]:
-    data = {} if event is None else event.data
-    variables: dict[str, Scalar] = {name: data[name] for name in message.variables if name in data}
-    if enrolment_id is not None:
-        variables["enrolment_id"] = enrolment_id
-    return variables
+def _variables(message: CatalogueMessage, event: Event) -> dict[str, Scalar]:
+    return {name: event.data[name] for name in message.variables if name in event.data}
 
 
 def _customer(tx: Transaction, field: str | None, event: Event) -> str | None:

@@ -11,6 +11,7 @@ from waggle.ports.journey_engine import Scalar
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.coupons import give_back
 from waggle.services.journeys import JourneyBook
+from waggle.services.message_closing import close
 
 log = get_logger(__name__)
 
@@ -57,7 +58,7 @@ class Enrolments:
             PermanentFailure: ENROLMENT_UNKNOWN.
         """
 
-        def close(tx: Transaction) -> None:
+        def end(tx: Transaction) -> None:
             now = self._clock.now()
             enrolment = _known(tx, enrolment_id)
             if not enrolment.live:
@@ -66,13 +67,13 @@ class Enrolments:
             for message in tx.messages.of_enrolment(enrolment_id):
                 # A claimed one is at the mail server's door and asks once more before it goes through.
                 if message.state == "planned":
-                    tx.messages.save(replace(message, state="suppressed", reason=outcome, settled_at=now))
+                    close(tx, message, "suppressed", outcome, now)
             under_way = any(m.state in {"claimed", "handed_over"} for m in tx.messages.of_enrolment(enrolment_id))
             for coupon in tx.coupons.of_enrolment(enrolment_id):
                 if not under_way:
                     give_back(tx, coupon.coupon_id, now)
 
-        await self._store.run(close)
+        await self._store.run(end)
         log.info("journey ended", enrolment_id=enrolment_id, outcome=outcome, reason=reason)
 
 

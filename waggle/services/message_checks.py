@@ -30,12 +30,14 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
     coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
     consent = tx.consents.facts(customer_id, message.purpose, message.channel) if customer_id is not None else []
     suppressed = tx.suppressions.reason(customer_id, message.channel) if customer_id is not None else None
+    # Somebody who comes back after having been forgotten agrees anew or not at all.
+    forgotten_at = customer.erased_at if customer is not None else None
     left = 0
     if customer_id is not None:
         since = now - policy.cap_window
-        left = tx.messages.count_left_since(customer_id, message.purpose, message.channel, since)
-        # A claimed message counts against the cap; it must not count against itself when it is asked about again.
-        left -= message.state == "claimed"
+        left = tx.messages.count_left_since(
+            customer_id, message.purpose, message.channel, since, but=message.message_id
+        )
     time_zone = (customer.time_zone if customer is not None else None) or policy.default_time_zone
     products = [tx.products.get(item.sku) for item in cart.items] if cart is not None else []
     facts = SendingFacts(
@@ -43,9 +45,9 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         expires_at=message.expires_at,
         enrolment_live=enrolment is not None and enrolment.live,
         held_out=enrolment is not None and enrolment.held_out,
-        erased=customer is not None and customer.erased_at is not None,
+        erased=customer is not None and customer.erased,
         has_address=customer is not None and customer.email is not None,
-        consent_given=is_given(consent),
+        consent_given=is_given(fact for fact in consent if forgotten_at is None or fact.stated_at > forgotten_at),
         suppressed=suppressed is not None,
         cart_ordered=message.cart_id is not None and tx.orders.of_cart(message.cart_id) is not None,
         cart_empty=cart is not None and not cart.items,

@@ -68,58 +68,64 @@ def project(tx: Transaction, event: Event, fact: Fact) -> None:
 def _identify(tx: Transaction, fact: CustomerIdentified, at: datetime) -> None:
     known = tx.customers.get(fact.customer_id) or Customer(customer_id=fact.customer_id)
     if known.erased_at is not None and at <= known.erased_at:
-        tx.events.forget(fact.customer_id)
+        tx.events.forget(fact.customer_id, known.erased_at)
         return
-    older = known.identified_at is not None and at < known.identified_at
-
-    def newest(told: str | None, before: str | None) -> str | None:
-        first, second = (before, told) if older else (told, before)
-        return first if first is not None else second
-
+    email, email_at = _newer(fact.email, at, known.email, known.email_at)
+    first_name, first_name_at = _newer(fact.first_name, at, known.first_name, known.first_name_at)
+    time_zone, time_zone_at = _newer(fact.time_zone, at, known.time_zone, known.time_zone_at)
+    language, language_at = _newer(fact.language, at, known.language, known.language_at)
     tx.customers.save(
         Customer(
             customer_id=fact.customer_id,
-            email=newest(fact.email, known.email),
-            first_name=newest(fact.first_name, known.first_name),
-            time_zone=newest(fact.time_zone, known.time_zone),
-            language=newest(fact.language, known.language),
-            identified_at=known.identified_at if older else at,
-            # Somebody who comes back after having been forgotten is known anew.
-            erased_at=None,
+            email=email,
+            first_name=first_name,
+            time_zone=time_zone,
+            language=language,
+            email_at=email_at,
+            first_name_at=first_name_at,
+            time_zone_at=time_zone_at,
+            language_at=language_at,
+            identified_at=max(at, known.identified_at or at),
+            erased_at=known.erased_at,
         )
     )
+
+
+def _newer(
+    told: str | None, at: datetime, known: str | None, known_at: datetime | None
+) -> tuple[str | None, datetime | None]:
+    """Return what counts of one field, and since when; an event that leaves the field out says nothing about it."""
+    if told is None or (known_at is not None and at < known_at):
+        return known, known_at
+    return told, at
 
 
 def _update_cart(tx: Transaction, fact: CartUpdated, at: datetime) -> None:
     known = tx.carts.get(fact.cart_id)
-    if known is not None and at < known.last_activity_at:
-        if known.customer_id is None and fact.customer_id is not None:
-            tx.carts.save(replace(known, customer_id=fact.customer_id))
-            _name_enrolments(tx, fact.cart_id, fact.customer_id)
-        return
-    customer_id = fact.customer_id or (known.customer_id if known is not None else None)
-    tx.carts.save(
-        Cart(
+    newest = known
+    if newest is None or at >= newest.last_activity_at:
+        newest = Cart(
             cart_id=fact.cart_id,
-            customer_id=customer_id,
+            customer_id=None,
             currency=fact.currency,
             items=tuple(fact.items),
-            url=fact.url or (known.url if known is not None else None),
+            url=None,
             last_activity_at=at,
         )
+    customer_id, customer_told_at = fact.customer_id, at if fact.customer_id is not None else None
+    url, url_told_at = fact.url, at if fact.url is not None else None
+    if known is not None:
+        customer_id, customer_told_at = _newer(fact.customer_id, at, known.customer_id, known.customer_told_at)
+        url, url_told_at = _newer(fact.url, at, known.url, known.url_told_at)
+    tx.carts.save(
+        replace(newest, customer_id=customer_id, customer_told_at=customer_told_at, url=url, url_told_at=url_told_at)
     )
-    if customer_id is not None:
-        _name_enrolments(tx, fact.cart_id, customer_id)
-
-
-def _name_enrolments(tx: Transaction, cart_id: str, customer_id: str) -> None:
-    """A cart that was anonymous when its journey began has got its customer."""
-    for enrolment in tx.enrolments.live_of_cart(cart_id):
-        if enrolment.customer_id != customer_id:
-            tx.enrolments.save(replace(enrolment, customer_id=customer_id))
 
 
 def _place_order(tx: Transaction, fact: OrderPlaced, at: datetime) -> None:
+    known = tx.orders.get(fact.order_id)
+    if known is not None and at < known.placed_at:
+        return
     tx.orders.save(
         Order(
             order_id=fact.order_id,
@@ -162,5 +168,31 @@ def _change_stock(tx: Transaction, fact: StockChanged, at: datetime) -> None:
 
 def _erase(tx: Transaction, fact: CustomerErased, at: datetime) -> None:
     known = tx.customers.get(fact.customer_id) or Customer(customer_id=fact.customer_id)
-    tx.customers.save(replace(known, email=None, first_name=None, time_zone=None, language=None, erased_at=at))
-    tx.events.forget(fact.customer_id)
+    if known.erased_at is not None and at <= known.erased_at:
+        return
+    email, email_at = _told_after(at, known.email, known.email_at)
+    first_name, first_name_at = _told_after(at, known.first_name, known.first_name_at)
+    time_zone, time_zone_at = _told_after(at, known.time_zone, known.time_zone_at)
+    language, language_at = _told_after(at, known.language, known.language_at)
+    back = known.identified_at is not None and known.identified_at > at
+    tx.customers.save(
+        Customer(
+            customer_id=fact.customer_id,
+            email=email,
+            first_name=first_name,
+            time_zone=time_zone,
+            language=language,
+            email_at=email_at,
+            first_name_at=first_name_at,
+            time_zone_at=time_zone_at,
+            language_at=language_at,
+            identified_at=known.identified_at if back else None,
+            erased_at=at,
+        )
+    )
+    tx.events.forget(fact.customer_id, at)
+
+
+def _told_after(at: datetime, known: str | None, known_at: datetime | None) -> tuple[str | None, datetime | None]:
+    """Return what is left of one field: somebody who came back after having been forgotten stays known by that."""
+    return (known, known_at) if known_at is not None and known_at > at else (None, None)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from waggle.errors import PermanentFailure, TemporaryFailure
@@ -12,6 +11,7 @@ from waggle.ports.journey_engine import JourneyEngine
 from waggle.ports.unit_of_work import QueuedMessage, StoredEvent, Transaction, UnitOfWork
 from waggle.services.coupons import give_back
 from waggle.services.enrolling import Enrolling
+from waggle.services.message_closing import close
 from waggle.services.projections import fact_of, project
 
 log = get_logger(__name__)
@@ -19,10 +19,13 @@ log = get_logger(__name__)
 # Measured on the engine: more than 16 to 32 publications in flight make it slower, not faster.
 _IN_FLIGHT = 16
 _EVENTS_PER_TRANSACTION = 200
+_ROWS_PER_SWEEP = 200
 _START_AGAIN_AFTER = timedelta(seconds=60)
 _IDLE_S = 0.05
 _SWEEP_EVERY_S = 5.0
 _LONGEST_PAUSE_S = 30.0
+_MOST_DOUBLINGS = 10
+"""Of a pause; two to the power of the failures of a long night is no number any more."""
 
 
 class Relay:
@@ -83,31 +86,38 @@ class Relay:
         self._enrolling.react(tx, stored.event, now)
 
     async def _apply_one_by_one(self) -> int:
-        pending = await self._store.read(lambda tx: tx.events.pending(_EVENTS_PER_TRANSACTION))
-        for stored in pending:
-            await self._apply_alone(stored)
-        return len(pending)
+        count = 0
+        while count < _EVENTS_PER_TRANSACTION and await self._apply_oldest():
+            count += 1
+        return count
 
-    async def _apply_alone(self, stored: StoredEvent) -> None:
+    async def _apply_oldest(self) -> bool:
+        """Apply the oldest accepted event, or set it aside if it cannot be; return whether there was one."""
+        taken: list[StoredEvent] = []
+
         def apply(tx: Transaction) -> None:
             now = self._clock.now()
-            self._apply(tx, stored, now)
-            tx.events.mark_applied([stored.sequence], now)
+            taken[:] = tx.events.pending(1)
+            for stored in taken:
+                self._apply(tx, stored, now)
+                tx.events.mark_applied([stored.sequence], now)
 
         try:
             await self._store.run(apply)
         except TemporaryFailure:
             raise
         except Exception as error:
+            [stored] = taken
             log.exception("event set aside", sequence=stored.sequence, type=stored.event.type)
             code = type(error).__name__
             await self._store.run(lambda tx: tx.events.quarantine(stored.sequence, code, self._clock.now()))
+        return bool(taken)
 
     async def _publish_one(self, queued: QueuedMessage) -> None:
         try:
             await self._engine.publish(queued.message)
         except TemporaryFailure as failure:
-            pause_s = min(failure.retry_after_s * 2**queued.attempts, _LONGEST_PAUSE_S)
+            pause_s = min(failure.retry_after_s * 2 ** min(queued.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
             log.warning("engine message waits", name=queued.message.name, code=failure.code, retry_after_s=pause_s)
             later = self._clock.now() + timedelta(seconds=pause_s)
             await self._store.run(lambda tx: tx.engine_messages.postpone(queued.queue_id, later))
@@ -120,19 +130,20 @@ class Relay:
 
     def _sweep(self, tx: Transaction) -> int:
         now = self._clock.now()
-        overdue = tx.messages.overdue(now, _EVENTS_PER_TRANSACTION)
+        overdue = tx.messages.overdue(now, _ROWS_PER_SWEEP)
         for message in overdue:
             if message.state == "handed_over":
-                tx.messages.save(replace(message, state="in_doubt", reason="answer_lost", settled_at=now))
-                continue
-            reason = "expired" if now >= message.expires_at else "journey_ended"
-            tx.messages.save(replace(message, state="suppressed", reason=reason, settled_at=now))
-            give_back(tx, message.coupon_id, now)
-        unclaimed = tx.enrolments.unclaimed(now - _START_AGAIN_AFTER, _EVENTS_PER_TRANSACTION)
-        for enrolment in unclaimed:
-            for start in self._enrolling.start_again(enrolment):
-                tx.engine_messages.add(start, now)
-        return len(overdue) + len(unclaimed)
+                close(tx, message, "in_doubt", "answer_lost", now)
+            else:
+                close(tx, message, "suppressed", "expired" if now >= message.expires_at else "journey_ended", now)
+        stale = tx.coupons.stale(now, _ROWS_PER_SWEEP)
+        for coupon in stale:
+            give_back(tx, coupon.coupon_id, now)
+        unclaimed = tx.engine_messages.unclaimed_starts(now - _START_AGAIN_AFTER, _ROWS_PER_SWEEP)
+        for start in unclaimed:
+            # The engine refuses the repeat while it keeps the first; later it is harmless.
+            tx.engine_messages.add(start, now)
+        return len(overdue) + len(stale) + len(unclaimed)
 
     async def _repeat(self, stop: asyncio.Event, what: str, step: Callable[[], Awaitable[int]], idle_s: float) -> None:
         failures = 0
@@ -143,7 +154,7 @@ class Relay:
                 pause_s = 0.0 if worked and idle_s < 1 else idle_s
             except TemporaryFailure as failure:
                 failures += 1
-                pause_s = min(0.2 * 2**failures, _LONGEST_PAUSE_S)
+                pause_s = min(0.2 * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
                 log.warning("relay waits", step=what, code=failure.code, retry_after_s=pause_s)
             if pause_s:
                 await _pause(stop, pause_s)

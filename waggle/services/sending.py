@@ -7,15 +7,12 @@ from typing import Literal
 
 from waggle.domain.message import Message
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
-from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.email import Email, EmailSender
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.composing import Composer
-from waggle.services.coupons import give_back, hand_out
 from waggle.services.message_checks import SendingPolicy, check
-
-log = get_logger(__name__)
+from waggle.services.message_closing import close
 
 SendOutcome = Literal["sent", "held", "suppressed", "failed", "in_doubt"]
 
@@ -24,6 +21,7 @@ CHANNEL = "email"
 LEASE = timedelta(seconds=120)
 _FIRST_RETRY_S = 15.0
 _LONGEST_RETRY_S = 300.0
+_MOST_DOUBLINGS = 10
 _FACTS_PENDING_RETRY_S = 1.0
 
 
@@ -92,7 +90,7 @@ class Sending:
             return refused.answer
         except TemporaryFailure as failure:
             await self._settle(message, "planned", failure.code)
-            pause_s = min(_FIRST_RETRY_S * 2 ** (message.attempts - 1), _LONGEST_RETRY_S)
+            pause_s = min(_FIRST_RETRY_S * 2 ** min(message.attempts - 1, _MOST_DOUBLINGS), _LONGEST_RETRY_S)
             raise TemporaryFailure(failure.code, message.message_id, retry_after_s=pause_s) from failure
         except PermanentFailure as failure:
             return await self._settle(message, "failed", failure.code)
@@ -131,7 +129,7 @@ class Sending:
         if message.state in {"claimed", "handed_over"} and under_way:
             raise TemporaryFailure("SEND_UNDER_WAY", message.message_id, retry_after_s=_FIRST_RETRY_S)
         if message.state == "handed_over":
-            return self._close(tx, message, "in_doubt", "answer_lost", now)
+            return _answer(close(tx, message, "in_doubt", "answer_lost", now), now)
         refusal = self._check(tx, message, now)
         if refusal is not None:
             return refusal
@@ -153,6 +151,9 @@ class Sending:
         message = tx.messages.by_id(claimed.message_id)
         if message is None or message.state != "claimed" or message.token != claimed.token:
             raise TemporaryFailure("CLAIM_LOST", claimed.message_id)
+        enrolment = tx.enrolments.get(message.enrolment_id)
+        if enrolment is None or enrolment.customer_id != message.customer_id:
+            raise TemporaryFailure("CUSTOMER_CHANGED", claimed.message_id)
         refusal = self._check(tx, message, now)
         if refusal is not None:
             return refusal
@@ -168,7 +169,7 @@ class Sending:
         if verdict.clear:
             return None
         if verdict.hold_until is None:
-            return self._close(tx, message, "suppressed", verdict.reason, now)
+            return _answer(close(tx, message, "suppressed", verdict.reason, now), now)
         held = replace(
             message,
             state="planned",
@@ -194,8 +195,8 @@ class Sending:
             found = tx.messages.by_id(message.message_id)
             if found is None:
                 raise PermanentFailure("MESSAGE_UNKNOWN", message.message_id)
-            if found.token != message.token and state == "planned":
-                # Somebody took this process for dead and went on; a send that did not happen tells them nothing.
+            if found.token != message.token or (found.final and state == "planned"):
+                # Somebody took this process for dead and went on: what stands there is theirs.
                 return _answer(found, now)
             if state == "planned":
                 waiting = replace(
@@ -205,26 +206,9 @@ class Sending:
                 return _answer(waiting, now)
             if reason == "ADDRESS_REFUSED" and found.customer_id is not None:
                 tx.suppressions.add(found.customer_id, found.channel, "address_refused", now)
-            return self._close(tx, replace(found, provider_answer=provider_answer), state, reason, now)
+            return _answer(close(tx, replace(found, provider_answer=provider_answer), state, reason, now), now)
 
         return await self._store.run(settle)
-
-    def _close(
-        self,
-        tx: Transaction,
-        message: Message,
-        state: Literal["suppressed", "failed", "in_doubt", "sent"],
-        reason: str,
-        now: datetime,
-    ) -> Sent:
-        closed = replace(message, state=state, reason=reason, settled_at=now, token=None, lease_until=None)
-        tx.messages.save(closed)
-        if state in {"sent", "in_doubt"}:
-            hand_out(tx, message.coupon_id, now)
-        else:
-            give_back(tx, message.coupon_id, now)
-        log.info("message settled", message_id=message.message_id, step=message.step, state=state, reason=reason)
-        return _answer(closed, now)
 
 
 def _answer(message: Message, now: datetime) -> Sent:

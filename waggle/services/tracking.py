@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import Link, Transaction, UnitOfWork
 from waggle.services.intake import Intake
-
-SOURCE = "waggle"
-"""The source of events that happen here rather than in the shop."""
+from waggle.services.write_keys import OWN_SOURCE
 
 
 class Tracking:
@@ -80,12 +78,12 @@ async def _record(intake: Intake, clock: Clock, event_type: str, subject: str, d
     event = {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),
-        "source": SOURCE,
+        "source": OWN_SOURCE,
         "type": event_type,
         "subject": subject,
         "time": clock.now().isoformat(),
         "data": dict(data),
     }
-    [receipt] = await intake.accept(SOURCE, [event])
+    [receipt] = await intake.accept(OWN_SOURCE, [event])
     if receipt.status != "accepted":
         raise AssertionError(f"our own {event_type} was {receipt.status}: {receipt.problem}")

@@ -10,6 +10,8 @@ from waggle.ports.unit_of_work import Transaction, UnitOfWork
 
 PREFIX = "wk_"
 _RANDOM_BYTES = 32
+OWN_SOURCE = "waggle"
+"""The source of events that happen here rather than in the shop."""
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9./_-]{0,99}")
 
 
@@ -26,6 +28,10 @@ class WriteKeys:
         Raises:
             BadSettings: SOURCE_NAME, if *source* is no name for one.
         """
+        if source == OWN_SOURCE:
+            raise BadSettings(
+                "SOURCE_NAME", f"{OWN_SOURCE!r} is the source of clicks and unsubscriptions; take another"
+            )
         if not _SOURCE.fullmatch(source):
             raise BadSettings(
                 "SOURCE_NAME", "a source is up to 100 of a-z, 0-9, '.', '/', '_' and '-', such as shop/eu"

@@ -1,0 +1,5 @@
+module.exports = {
+  configs: {
+    recommended: { rules: { 'feel-expression': 'error' } }
+  }
+};
