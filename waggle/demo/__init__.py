@@ -1,0 +1,1 @@
+"""A simulated shop, and an oracle that knows what its shoppers should have received."""
