@@ -1,6 +1,6 @@
 """The composition root: the only place that knows which class stands behind which port."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,6 +36,7 @@ from waggle.services.sending import Sending
 from waggle.services.tracking import Tracking, Unsubscribing
 from waggle.services.write_keys import WriteKeys
 from waggle.settings import Settings, typed_section
+from waggle.storage.dump import read_tables
 from waggle.storage.store import Store, open_store
 
 T = TypeVar("T")
@@ -186,6 +187,10 @@ class App:
         made: Any = load(connector.provides[port])(keys)
         provided: T = made
         return provided
+
+    def tables(self, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return every row of these tables of the database, for reports that count everything."""
+        return read_tables(self.settings.database_url, names)
 
     def close(self) -> None:
         """Let go of the database, if it was opened."""

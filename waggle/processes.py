@@ -68,7 +68,8 @@ async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -
 async def run_mail(app: App, stop: asyncio.Event) -> None:
     """Take mail in and show it."""
     mailbox = app.settings.mailbox
-    await run_mailbox(app.settings.home / "mailbox", mailbox.smtp_port, mailbox.page_port, app.clock, stop)
+    folder = app.settings.home / "mailbox"
+    await run_mailbox(folder, mailbox.smtp_port, mailbox.page_port, app.clock, stop, host=mailbox.host)
 
 
 def engine_address(app: App) -> str:
@@ -80,7 +81,7 @@ def engine_address(app: App) -> str:
     if not app.settings.embedded_engine:
         return app.settings.engine.address
     running = status(app.settings.engine_home)
-    if running is None or running.grpc_address is None:
+    if running.grpc_address is None:
         raise TemporaryFailure(
             "ENGINE_DOWN", "the embedded engine is not running; start it with `waggle engine start` or `waggle up`"
         )

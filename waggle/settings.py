@@ -20,7 +20,7 @@ from waggle.resources import shipped
 T = TypeVar("T")
 
 PREFIX = "WAGGLE_"
-_PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE"})
+_PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE", "SUPERVISOR_PID"})
 """Variables that say where things lie; they are not keys of a section."""
 
 
@@ -52,6 +52,7 @@ class EngineSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxSettings:
     enabled: bool
+    host: str
     smtp_port: int
     page_port: int
 
@@ -88,7 +89,6 @@ class ScoreSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     drain_s: float
-    health_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +195,8 @@ def typed_section(kind: type[T], keys: Mapping[str, object], section: str) -> T:
 def _decode(kind: type, value: object) -> object:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise NotImplementedError(kind)
+    # msgspec makes its own error of it, which says where.
+    raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
 
 
 def _folder(named: str | None, here: Path, folder: Literal["bpmn", "config"], mark: str) -> Path:
@@ -263,7 +264,11 @@ def _check(settings: Settings) -> None:
     zone = settings.policy.default_time_zone
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        # OSError: "Europe" is a folder of zones.
         raise BadSettings(
             "SETTING_WRONG", f"policy.default_time_zone: {zone!r} is no IANA time zone such as Europe/Warsaw"
         ) from error
+    for key in ("quiet_from", "quiet_until"):
+        if getattr(settings.policy, key).tzinfo is not None:
+            raise BadSettings("SETTING_WRONG", f"policy.{key} is local time: write it without a zone, such as 21:00:00")

@@ -19,6 +19,9 @@ class Cart:
     items: tuple[CartItem, ...]
     url: str | None
     last_activity_at: datetime
+    customer_told_at: datetime | None = None
+    """Time of the event that named the customer, which need not be the newest one."""
+    url_told_at: datetime | None = None
 
     @property
     def value_minor(self) -> int:

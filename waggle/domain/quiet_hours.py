@@ -16,7 +16,8 @@ class QuietHours:
         """Return when the quiet hours that *now* falls into end, or None if it falls into none.
 
         Local clock time decides, so that a night with a change to or from summer time is as long as it is. An end that
-        does not exist on that day (skipped by the change) is taken with the offset before the change.
+        does not exist on that day (skipped by the change) is taken with the offset before the change; of an end that
+        comes twice, the next one counts.
         """
         zone = ZoneInfo(time_zone)
         local = now.astimezone(zone)
@@ -29,4 +30,5 @@ class QuietHours:
             quiet, day = clock < self.end, local.date()
         if not quiet:
             return None
-        return datetime.combine(day, self.end, tzinfo=zone).astimezone(UTC)
+        over = datetime.combine(day, self.end, tzinfo=zone)
+        return next(at for at in (over.astimezone(UTC), over.replace(fold=1).astimezone(UTC)) if at > now)

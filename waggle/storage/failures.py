@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from waggle.errors import TemporaryFailure, WaggleError
 
@@ -37,19 +37,26 @@ def translated(error: DBAPIError) -> WaggleError | None:
     """Return what *error* means for the caller, or None if it is a defect of ours, such as a broken constraint."""
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
-        name = getattr(cause, "sqlite_errorname", "")
-        for prefix, (code, detail) in _SQLITE.items():
-            if name.startswith(prefix):
-                return TemporaryFailure(code, detail, retry_after_s=_RETRY_AFTER_S)
-        return None
+        return translated_sqlite(cause)
     state = getattr(cause, "sqlstate", None)
     if state in _POSTGRESQL:
         code, detail = _POSTGRESQL[state]
         return TemporaryFailure(code, detail, retry_after_s=_RETRY_AFTER_S)
     if state in _SERIALIZATION:
         return TemporaryFailure("DATABASE_LOCKED", "too many transactions at once on the same rows", retry_after_s=1.0)
-    if error.connection_invalidated or state is None or state.startswith(("08", "57P")):
+    # Without an answer there is no state; a value that the driver cannot send has none either, and is a defect of ours.
+    no_answer = state is None and isinstance(error, OperationalError | InterfaceError)
+    if error.connection_invalidated or no_answer or (state is not None and state.startswith(("08", "57P"))):
         return TemporaryFailure(
             "DATABASE_UNREACHABLE", "PostgreSQL does not answer; is it running?", retry_after_s=_RETRY_AFTER_S
         )
+    return None
+
+
+def translated_sqlite(error: sqlite3.Error) -> WaggleError | None:
+    """Return what an error of SQLite itself means, or None if it is a defect of ours."""
+    name = getattr(error, "sqlite_errorname", "")
+    for prefix, (code, detail) in _SQLITE.items():
+        if name.startswith(prefix):
+            return TemporaryFailure(code, detail, retry_after_s=_RETRY_AFTER_S)
     return None

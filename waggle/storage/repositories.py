@@ -108,7 +108,9 @@ class Events(_Repository):
     def quarantine(self, sequence: int, code: str, at: datetime) -> None:
         t = tables.events
         self._connection.execute(
-            update(t).where(t.c.sequence == sequence).values(state="quarantined", code=code, settled_at=at)
+            update(t)
+            .where(t.c.sequence == sequence, t.c.state == "pending")
+            .values(state="quarantined", code=code, settled_at=at)
         )
 
     def quarantined(self) -> list[Quarantined]:
@@ -120,11 +122,13 @@ class Events(_Repository):
         t = tables.events
         return self._connection.scalar(select(func.count()).select_from(t).where(t.c.state == "pending")) or 0
 
-    def forget(self, customer_id: str) -> None:
+    def forget(self, customer_id: str, told_until: datetime) -> None:
         t = tables.events
+        # Not by the subject: the sender may have given another one.
+        of_customer = t.c.data["customer_id"].as_string() == customer_id
         self._connection.execute(
             update(t)
-            .where(t.c.type == "customer-identified", t.c.subject == customer_id)
+            .where(t.c.type == "customer-identified", of_customer, t.c.time <= told_until)
             .values(data={"customer_id": customer_id})
         )
 
@@ -183,6 +187,8 @@ class Carts(_Repository):
             items=tuple(CartItem(**item) for item in row.items),
             url=row.url,
             last_activity_at=row.last_activity_at,
+            customer_told_at=row.customer_told_at,
+            url_told_at=row.url_told_at,
         )
 
     def save(self, cart: Cart) -> None:
@@ -199,7 +205,7 @@ class Orders(_Repository):
 
     def of_cart(self, cart_id: str) -> Order | None:
         t = tables.orders
-        found = self._all(Order, select(t).where(t.c.cart_id == cart_id).order_by(t.c.placed_at).limit(1))
+        found = self._all(Order, select(t).where(t.c.cart_id == cart_id).order_by(t.c.placed_at, t.c.order_id).limit(1))
         return found[0] if found else None
 
     def of_customer(self, customer_id: str) -> list[Order]:
@@ -245,19 +251,16 @@ class Enrolments(_Repository):
         t = tables.enrolments
         return self._all(Enrolment, select(t).where(t.c.cart_id == cart_id, t.c.state != "ended"))
 
-    def unclaimed(self, published_before: datetime, limit: int) -> list[Enrolment]:
-        t, start = tables.enrolments, tables.engine_messages
-        # A start message bears the id of its enrolment.
-        joined = select(t).join(start, start.c.message_id == t.c.enrolment_id)
-        wanted = (t.c.state == "entering", start.c.state == "published", start.c.settled_at < published_before)
-        return self._all(Enrolment, joined.where(*wanted).order_by(t.c.entered_at).limit(limit))
-
     def count_by_state(self) -> dict[tuple[str, str], int]:
         t = tables.enrolments
         rows = self._connection.execute(
             select(t.c.state, func.coalesce(t.c.outcome, ""), func.count()).group_by(t.c.state, t.c.outcome)
         )
         return {(state, outcome): count for state, outcome, count in rows}
+
+
+def _engine_message(row: Row[Any]) -> EngineMessage:
+    return EngineMessage(row.name, row.enrolment_id, row.message_id, row.time_to_live_s, row.variables)
 
 
 class EngineMessages(_Repository):
@@ -288,11 +291,19 @@ class EngineMessages(_Repository):
         return [
             QueuedMessage(
                 row.queue_id,
-                EngineMessage(row.name, row.enrolment_id, row.message_id, row.time_to_live_s, row.variables),
+                _engine_message(row),
                 row.attempts,
             )
             for row in rows
         ]
+
+    def unclaimed_starts(self, published_before: datetime, limit: int) -> list[EngineMessage]:
+        t, e = tables.engine_messages, tables.enrolments
+        # A start message bears the id of its enrolment.
+        joined = select(t).join(e, t.c.message_id == e.c.enrolment_id)
+        wanted = (e.c.state == "entering", t.c.state == "published", t.c.settled_at < published_before)
+        rows = self._connection.execute(joined.where(*wanted).order_by(e.c.entered_at).limit(limit))
+        return [_engine_message(row) for row in rows]
 
     def mark_published(self, queue_id: int, at: datetime) -> None:
         self._change(queue_id, state="published", settled_at=at)
@@ -328,13 +339,13 @@ class Messages(_Repository):
         t = tables.messages
         return self._all(Message, select(t).where(t.c.enrolment_id == enrolment_id).order_by(t.c.planned_at))
 
-    def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime) -> int:
+    def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
         t = tables.messages
         left = or_(
             t.c.state == "claimed",
             and_(t.c.state.in_(("handed_over", "sent", "in_doubt")), t.c.handed_over_at > since),
         )
-        whose = (t.c.customer_id == customer_id, t.c.purpose == purpose, t.c.channel == channel)
+        whose = (t.c.customer_id == customer_id, t.c.purpose == purpose, t.c.channel == channel, t.c.message_id != but)
         return self._connection.scalar(select(func.count()).select_from(t).where(*whose, left)) or 0
 
     def overdue(self, now: datetime, limit: int) -> list[Message]:
@@ -392,6 +403,11 @@ class Coupons(_Repository):
             )
         ).one()
         return BudgetUse(int(count), int(cost))
+
+    def stale(self, now: datetime, limit: int) -> list[Coupon]:
+        t = tables.coupons
+        expired = select(t).where(t.c.state == "reserved", t.c.expires_at <= now)
+        return self._all(Coupon, expired.order_by(t.c.expires_at).limit(limit))
 
 
 class SqlTransaction:

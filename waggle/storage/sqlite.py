@@ -68,12 +68,12 @@ class SqliteUnitOfWork:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="sqlite-reader")
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._closed = False
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run *work* in the next commit."""
         queued = _Work(work)
-        self._ensure_writer()
-        self._line.put(queued)
+        self._put(queued)
         result: T = await asyncio.wrap_future(queued.future)
         return result
 
@@ -83,17 +83,22 @@ class SqliteUnitOfWork:
 
     def close(self) -> None:
         """Finish what is in line and let go of the file."""
+        with self._starting:
+            self._closed = True
         if self._writer is not None:
             self._line.put(None)
             self._writer.join()
         self._readers.shutdown()
         self._engine.dispose()
 
-    def _ensure_writer(self) -> None:
+    def _put(self, queued: _Work) -> None:
         with self._starting:
+            if self._closed:
+                raise RuntimeError("the store is closed")
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write_for_ever, name="sqlite-writer", daemon=True)
                 self._writer.start()
+            self._line.put(queued)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         try:

@@ -1,5 +1,8 @@
 """Open the database a URL names, brought up to date."""
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -9,8 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from waggle.errors import BadSettings
-from waggle.storage.failures import translated
+from waggle.errors import BadSettings, TemporaryFailure
+from waggle.storage.failures import translated, translated_sqlite
 from waggle.storage.postgresql import PostgresqlUnitOfWork, postgresql_engine
 from waggle.storage.sqlite import SqliteUnitOfWork, sqlite_engine
 
@@ -36,6 +39,9 @@ def open_store(url: str, *, busy_timeout_s: float = 5.0) -> Store:
     except DBAPIError as error:
         engine.dispose()
         raise (translated(error) or error) from error
+    except sqlite3.Error as error:
+        engine.dispose()
+        raise (translated_sqlite(error) or error) from error
     if engine.dialect.name == "sqlite":
         return SqliteUnitOfWork(engine)
     return PostgresqlUnitOfWork(engine)
@@ -46,6 +52,7 @@ def open_engine(url: str, *, busy_timeout_s: float = 5.0) -> Engine:
 
     Raises:
         BadSettings: the URL is of no kind that Waggle knows.
+        TemporaryFailure: the folder of the database cannot be made.
     """
     try:
         parsed = make_url(url)
@@ -53,7 +60,10 @@ def open_engine(url: str, *, busy_timeout_s: float = 5.0) -> Engine:
         raise BadSettings("DATABASE_URL", "database.url is no URL; write sqlite:///path or postgresql://...") from error
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         path = Path(parsed.database)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TemporaryFailure("DATABASE_UNREACHABLE", f"the folder {path.parent} cannot be made") from error
         return sqlite_engine(path, busy_timeout_s=busy_timeout_s)
     if parsed.get_backend_name() == "postgresql":
         return postgresql_engine(parsed)
@@ -70,10 +80,18 @@ def upgrade(engine: Engine) -> None:
             connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
     if is_up_to_date(engine):
         return
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+    with _alone(engine), engine.begin() as connection:
         command.upgrade(_config(connection), "head")
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Keep out other processes that want to change the tables; on SQLite the transaction itself does."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # In a transaction of its own: one that waits here goes on seeing the tables as they were before it waited.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        yield
 
 
 def is_up_to_date(engine: Engine) -> bool:

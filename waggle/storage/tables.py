@@ -117,6 +117,10 @@ customers = Table(
     Column("first_name", Text, info=PERSONAL),
     Column("time_zone", Text),
     Column("language", Text),
+    Column("email_at", UtcTime),
+    Column("first_name_at", UtcTime),
+    Column("time_zone_at", UtcTime),
+    Column("language_at", UtcTime),
     Column("identified_at", UtcTime),
     Column("erased_at", UtcTime),
 )
@@ -152,6 +156,8 @@ carts = Table(
     Column("items", JSON, nullable=False),
     Column("url", Text),
     Column("last_activity_at", UtcTime, nullable=False),
+    Column("customer_told_at", UtcTime),
+    Column("url_told_at", UtcTime),
 )
 
 orders = Table(
@@ -181,6 +187,7 @@ products = Table(
 )
 
 _LIVE = text("state != 'ended'")
+_ENTERING = text("state = 'entering'")
 
 enrolments = Table(
     "enrolments",
@@ -201,6 +208,7 @@ enrolments = Table(
     Column("instance_key", BigInteger),
     UniqueConstraint("journey", "business_key", "entry"),
     # The promise that a business key is in a journey at most once at a time.
+    Index("ix_enrolments_entering", "entered_at", sqlite_where=_ENTERING, postgresql_where=_ENTERING),
     Index("uq_enrolments_live", "journey", "business_key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
 )
 
@@ -264,6 +272,8 @@ links = Table(
     Column("url", Text),
 )
 
+_RESERVED = text("state = 'reserved'")
+
 coupons = Table(
     "coupons",
     metadata,
@@ -283,4 +293,5 @@ coupons = Table(
     Column("order_id", Text),
     UniqueConstraint("enrolment_id", "step"),
     Index("ix_coupons_campaign", "campaign", "state"),
+    Index("ix_coupons_reserved", "expires_at", sqlite_where=_RESERVED, postgresql_where=_RESERVED),
 )

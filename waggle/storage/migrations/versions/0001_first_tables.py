@@ -19,6 +19,8 @@ def upgrade() -> None:
         sa.Column("items", sa.JSON(), nullable=False),
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("last_activity_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("customer_told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("url_told_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("cart_id", name=op.f("pk_carts")),
     )
     with op.batch_alter_table("carts", schema=None) as batch_op:
@@ -45,6 +47,10 @@ def upgrade() -> None:
         sa.Column("first_name", sa.Text(), nullable=True),
         sa.Column("time_zone", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=True),
+        sa.Column("email_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("first_name_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("time_zone_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("language_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("identified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("customer_id", name=op.f("pk_customers")),
@@ -71,6 +77,13 @@ def upgrade() -> None:
     with op.batch_alter_table("enrolments", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrolments_cart_id"), ["cart_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_enrolments_customer_id"), ["customer_id"], unique=False)
+        batch_op.create_index(
+            "ix_enrolments_entering",
+            ["entered_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'entering'"),
+            postgresql_where=sa.text("state = 'entering'"),
+        )
         batch_op.create_index(
             "uq_enrolments_live",
             ["journey", "business_key"],
@@ -194,6 +207,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("coupons", schema=None) as batch_op:
         batch_op.create_index("ix_coupons_campaign", ["campaign", "state"], unique=False)
+        batch_op.create_index(
+            "ix_coupons_reserved",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'reserved'"),
+            postgresql_where=sa.text("state = 'reserved'"),
+        )
 
     op.create_table(
         "engine_messages",
@@ -302,6 +322,11 @@ def downgrade() -> None:
 
     op.drop_table("engine_messages")
     with op.batch_alter_table("coupons", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_coupons_reserved",
+            sqlite_where=sa.text("state = 'reserved'"),
+            postgresql_where=sa.text("state = 'reserved'"),
+        )
         batch_op.drop_index("ix_coupons_campaign")
 
     op.drop_table("coupons")
@@ -331,6 +356,11 @@ def downgrade() -> None:
     with op.batch_alter_table("enrolments", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_enrolments_live", sqlite_where=sa.text("state != 'ended'"), postgresql_where=sa.text("state != 'ended'")
+        )
+        batch_op.drop_index(
+            "ix_enrolments_entering",
+            sqlite_where=sa.text("state = 'entering'"),
+            postgresql_where=sa.text("state = 'entering'"),
         )
         batch_op.drop_index(batch_op.f("ix_enrolments_customer_id"))
         batch_op.drop_index(batch_op.f("ix_enrolments_cart_id"))

@@ -1,0 +1,80 @@
+"""A whole Waggle on this machine: engine, database, diagrams and all parts under one supervisor."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from waggle.app import App
+from waggle.engine.local import EngineOptions, RunningEngine, start, stop
+from waggle.engine.local.progress import Progress
+from waggle.ports.journey_engine import Deployed
+from waggle.processes import engine_client
+from waggle.registry import find_tasks
+from waggle.services.deployment import deploy_all
+from waggle.supervisor import Part, Supervisor
+
+PARTS_END_WITHIN_S = 5.0
+ENGINE_ENDS_WITHIN_S = 4.0
+"""Together less than the ten seconds after which Ctrl-C counts as broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What runs, and where it is found."""
+
+    app: App
+    engine: RunningEngine | None
+    """None: the engine is somebody else's."""
+    deployed: Sequence[Deployed]
+    supervisor: Supervisor
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """What a person may want to open or call."""
+        settings = self.app.settings
+        found = {"API": settings.api.public_url}
+        if settings.mailbox.enabled:
+            found["Mailbox"] = f"http://127.0.0.1:{settings.mailbox.page_port}"
+        if self.engine is not None and self.engine.operate_url is not None:
+            found["Operate"] = (
+                f"{self.engine.operate_url}  as {self.engine.operate_user}, {self.engine.operate_password}"
+            )
+        found["Engine (gRPC)"] = settings.engine.address if self.engine is None else self.engine.grpc_address
+        return found
+
+
+@asynccontextmanager
+async def installed(
+    app: App, options: EngineOptions | None, progress: Progress, environment: Mapping[str, str]
+) -> AsyncIterator[Installation]:
+    """Run everything while the context lasts; without *options* the engine named in the settings is used.
+
+    Raises:
+        BadSettings, TemporaryFailure, PermanentFailure: something could not be started; what was, is ended.
+    """
+    engine = None
+    if options is not None:
+        engine = await asyncio.to_thread(start, options, progress)
+    try:
+        progress.began("Preparing the database")
+        await asyncio.to_thread(lambda: app.store)
+        progress.began("Deploying the journeys")
+        async with engine_client(app) as client:
+            deployed = await deploy_all(client, app.settings.bpmn_dir, find_tasks())
+        supervisor = Supervisor(_parts(app, environment), app.settings.home / "logs")
+        ending = asyncio.Event()
+        running = asyncio.create_task(supervisor.run(ending, end_within_s=PARTS_END_WITHIN_S))
+        try:
+            yield Installation(app, engine, deployed, supervisor)
+        finally:
+            ending.set()
+            await running
+    finally:
+        if engine is not None:
+            await asyncio.to_thread(stop, engine.home, ENGINE_ENDS_WITHIN_S)
+
+
+def _parts(app: App, environment: Mapping[str, str]) -> list[Part]:
+    names = ["mailbox"] if app.settings.mailbox.enabled else []
+    return [Part(name, [name], environment) for name in (*names, "api", "relay", "worker")]

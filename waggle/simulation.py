@@ -1,0 +1,84 @@
+"""Let journeys' time pass faster than the wall's: move the engine's clock on whenever nothing is under way."""
+
+import asyncio
+import time
+from datetime import datetime
+from pathlib import Path
+
+from waggle.engine.local import advance_clock
+from waggle.engine.records import RecordStream
+from waggle.errors import TemporaryFailure
+from waggle.ports.clock import Clock
+from waggle.ports.unit_of_work import UnitOfWork
+from waggle.services.overview import Overview, look
+
+_LOOK_EVERY_S = 0.04
+# A record is seen some ten milliseconds after the fact: quiet counts only if nothing has changed for this long.
+_QUIET_S = 0.12
+_PATIENCE_S = 90.0
+
+
+class Simulation:
+    """The journeys of one store on one embedded engine whose clock is controlled."""
+
+    def __init__(self, store: UnitOfWork, records: RecordStream, engine_home: Path, clock: Clock) -> None:
+        self._store = store
+        self._records = records
+        self._engine_home = engine_home
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Return the time on the journeys' clock."""
+        return self._clock.now()
+
+    async def idle(self) -> None:
+        """Return once inbox, relay, timers and jobs have nothing to do at the present time.
+
+        Raises:
+            TemporaryFailure: STILL_BUSY, naming what goes on, after a minute and a half on the wall's clock.
+        """
+        end_s = time.monotonic() + _PATIENCE_S
+        before, since_s = None, time.monotonic()
+        while True:
+            overview = await look(self._store)
+            busy, mark = self._in_engine()
+            picture = (overview, mark)
+            if busy or overview.under_way or picture != before:
+                before, since_s = picture, time.monotonic()
+            elif time.monotonic() - since_s >= _QUIET_S:
+                return
+            if time.monotonic() > end_s:
+                raise TemporaryFailure("STILL_BUSY", f"{_told(overview)}; in the engine: {busy or 'nothing'}")
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def advance(self, seconds: float) -> None:
+        """Move the clock forward. Only while idle: else leases on jobs run out."""
+        await asyncio.to_thread(advance_clock, self._engine_home, seconds)
+
+    async def next_due(self) -> datetime | None:
+        """Return when the next timer fires, or None if no journey waits for one."""
+        with self._records.ledger() as ledger:
+            return ledger.next_due_at()
+
+    async def open_journeys(self) -> int:
+        """Return how many enrolments have not ended."""
+        return (await look(self._store)).live
+
+    def incidents(self) -> int:
+        """Return how many steps wait for a person."""
+        with self._records.ledger() as ledger:
+            return len(ledger.incidents)
+
+    def _in_engine(self) -> tuple[str, object]:
+        """Say what goes on in the engine without any timer, and give a mark that changes whenever something happens."""
+        with self._records.ledger() as ledger:
+            stuck = {incident.job_key for incident in ledger.incidents.values()}
+            jobs = sorted({job.type for key, job in ledger.jobs.items() if key not in stuck})
+            due = ledger.next_due_at()
+            overdue = ["a timer"] if due is not None and due <= self._clock.now() else []
+            mark = (ledger.ended_instances, len(ledger.jobs), len(ledger.timers), len(ledger.subscriptions))
+        return ", ".join(jobs + overdue), mark
+
+
+def _told(overview: Overview) -> str:
+    return f"{overview.events_pending} events to apply, {overview.engine_messages_due} engine messages to publish"
