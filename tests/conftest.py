@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["waggle.testing.stores"]
+pytest_plugins = ["waggle.testing.stores", "waggle.testing.engine", "waggle.testing.journeys"]
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from waggle.app import App
-from waggle.engine.local import EngineOptions, RunningEngine, start, stop
+from waggle.engine.local import EngineOptions, RunningEngine
 from waggle.engine.local.progress import Progress
+from waggle.engine_keeper import EngineKeeper
 from waggle.ports.journey_engine import Deployed
 from waggle.processes import engine_client
 from waggle.registry import find_tasks
@@ -24,10 +25,15 @@ class Installation:
     """What runs, and where it is found."""
 
     app: App
-    engine: RunningEngine | None
+    keeper: EngineKeeper | None
     """None: the engine is somebody else's."""
     deployed: Sequence[Deployed]
     supervisor: Supervisor
+
+    @property
+    def engine(self) -> RunningEngine | None:
+        """The embedded engine as it runs now."""
+        return None if self.keeper is None else self.keeper.engine
 
     @property
     def addresses(self) -> Mapping[str, str]:
@@ -53,26 +59,28 @@ async def installed(
     Raises:
         BadSettings, TemporaryFailure, PermanentFailure: something could not be started; what was, is ended.
     """
-    engine = None
-    if options is not None:
-        engine = await asyncio.to_thread(start, options, progress)
+    keeper = None if options is None else EngineKeeper(options)
     try:
+        if keeper is not None:
+            await keeper.start(progress)
         progress.began("Preparing the database")
         await asyncio.to_thread(lambda: app.store)
         progress.began("Deploying the journeys")
         async with engine_client(app) as client:
-            deployed = await deploy_all(client, app.settings.bpmn_dir, find_tasks())
+            deployed = await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, find_tasks())
         supervisor = Supervisor(_parts(app, environment), app.settings.home / "logs")
         ending = asyncio.Event()
-        running = asyncio.create_task(supervisor.run(ending, end_within_s=PARTS_END_WITHIN_S))
+        running = [asyncio.create_task(supervisor.run(ending, end_within_s=PARTS_END_WITHIN_S))]
+        if keeper is not None:
+            running.append(asyncio.create_task(keeper.keep(ending)))
         try:
-            yield Installation(app, engine, deployed, supervisor)
+            yield Installation(app, keeper, deployed, supervisor)
         finally:
             ending.set()
-            await running
+            await asyncio.gather(*running)
     finally:
-        if engine is not None:
-            await asyncio.to_thread(stop, engine.home, ENGINE_ENDS_WITHIN_S)
+        if keeper is not None:
+            await keeper.stop(ENGINE_ENDS_WITHIN_S)
 
 
 def _parts(app: App, environment: Mapping[str, str]) -> list[Part]:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from typing import cast
 
-import psutil
 import uvicorn
 from litestar.types import ASGIApp
 
@@ -18,6 +17,7 @@ from waggle.engine.client import ZeebeClient
 from waggle.engine.local import status
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
 from waggle.errors import BadSettings, TemporaryFailure
+from waggle.listening import listening
 from waggle.log import get_logger
 from waggle.mailbox import run_mailbox
 from waggle.registry import find_tasks
@@ -133,42 +133,6 @@ async def serve(asgi: ASGIApp, sock: socket.socket, stop: asyncio.Event) -> None
         await server.serve(sockets=[sock])
     finally:
         ending.cancel()
-
-
-@contextmanager
-def listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    """Give a socket that is bound to host:port.
-
-    Raises:
-        BadSettings: PORT_TAKEN, naming the process that has it and the *setting* to change.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((host, port))
-            sock.listen(2048)
-        except OSError as error:
-            raise BadSettings(
-                "PORT_TAKEN", f"{host}:{port} ({setting}) cannot be had: {_holder(port)}; end it or set {setting}"
-            ) from error
-        yield sock
-
-
-def _holder(port: int) -> str:
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.AccessDenied:
-        return "another process has it"
-    for connection in connections:
-        if (
-            connection.status == psutil.CONN_LISTEN
-            and connection.laddr
-            and connection.laddr.port == port
-            and connection.pid
-        ):
-            return f"process {connection.pid} ({psutil.Process(connection.pid).name()}) has it"
-    return "another process has it"
 
 
 async def _stop_with_supervisor(stop: asyncio.Event) -> None:

@@ -41,7 +41,7 @@ class Simulation:
         before, since_s = None, time.monotonic()
         while True:
             overview = await look(self._store)
-            busy, mark = self._in_engine()
+            busy, mark = self._in_engine(overview.running)
             picture = (overview, mark)
             if busy or overview.under_way or picture != before:
                 before, since_s = picture, time.monotonic()
@@ -69,15 +69,24 @@ class Simulation:
         with self._records.ledger() as ledger:
             return len(ledger.incidents)
 
-    def _in_engine(self) -> tuple[str, object]:
-        """Say what goes on in the engine without any timer, and give a mark that changes whenever something happens."""
+    def _in_engine(self, running: int) -> tuple[str, object]:
+        """Say what goes on in the engine without any timer, and give a mark that changes whenever something happens.
+
+        Every journey that rests waits for a timer, since every wait has a limit: one that has none, and is not stopped
+        by an incident either, is between two elements, or its newest records are still on their way.
+        """
         with self._records.ledger() as ledger:
             stuck = {incident.job_key for incident in ledger.incidents.values()}
-            jobs = sorted({job.type for key, job in ledger.jobs.items() if key not in stuck})
+            doing = sorted({job.type for key, job in ledger.jobs.items() if key not in stuck})
             due = ledger.next_due_at()
-            overdue = ["a timer"] if due is not None and due <= self._clock.now() else []
+            if due is not None and due <= self._clock.now():
+                doing.append("a timer that is due")
+            resting = {timer.process_instance_key for timer in ledger.timers.values()}
+            resting |= {incident.process_instance_key for incident in ledger.incidents.values()}
+            if ledger.open_instances.keys() - resting or len(ledger.open_instances) < running:
+                doing.append("journeys on their way")
             mark = (ledger.ended_instances, len(ledger.jobs), len(ledger.timers), len(ledger.subscriptions))
-        return ", ".join(jobs + overdue), mark
+        return ", ".join(doing), mark
 
 
 def _told(overview: Overview) -> str:

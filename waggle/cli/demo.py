@@ -17,7 +17,6 @@ from typing import Any, cast
 
 from rich.console import Console
 
-from waggle import log
 from waggle.app import App
 from waggle.cli.progress import Shown, shown
 from waggle.demo.conductor import Conductor
@@ -32,6 +31,7 @@ from waggle.demo.view import Snapshot, View, final_table
 from waggle.engine.local import EngineOptions, stop
 from waggle.engine.records import RecordStream
 from waggle.installation import Installation, installed
+from waggle.log import configure
 from waggle.mailbox import read_arrivals
 from waggle.ports.unit_of_work import UnitOfWork
 from waggle.services.overview import look
@@ -117,7 +117,7 @@ async def _demo(shoppers: int, seed: int, report: Path | None, *, stay: bool) ->
 async def _opened(shoppers: int, seed: int, began_s: float, progress: Shown) -> AsyncIterator[_Play]:
     """Run an installation of its own, with a fresh database and engine, in `.waggle/demo`."""
     settings = _demo_settings(load_settings(), shoppers)
-    log.configure("json" if settings.log.form == "json" else "console", "warning")
+    configure("json" if settings.log.form == "json" else "console", "warning")
     app = App(settings)
     environment = {"WAGGLE_HOME": str(settings.home), "WAGGLE_CONFIG_DIR": str(settings.config_dir)}
     try:

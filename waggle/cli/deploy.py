@@ -28,7 +28,7 @@ def deploy(*, json: bool = False) -> None:
 
     async def run() -> list[Deployed]:
         async with engine_client(app) as engine:
-            return await deploy_all(engine, app.settings.bpmn_dir, find_tasks())
+            return await deploy_all(engine, app.settings.bpmn_dir, app.settings.config_dir, find_tasks())
 
     deployed = asyncio.run(run())
     if json:

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from waggle.app import App
-from waggle.errors import WaggleError
+from waggle.errors import BadSettings, WaggleError
 from waggle.ports.email import EmailSender
 from waggle.processes import engine_client
 from waggle.registry import find_connectors, find_tasks
-from waggle.services.deployment import files_in, refuse_unworkable
+from waggle.services.deployment import files_in
+from waggle.services.diagram_checks import check_diagrams
 from waggle.settings import load_settings
 
 
@@ -86,10 +87,12 @@ async def _connectors(app: App) -> str:
 
 
 async def _journeys(app: App) -> str:
-    files = files_in(app.settings.bpmn_dir)
-    refuse_unworkable(files, find_tasks())
+    settings = app.settings
+    findings = check_diagrams(settings.bpmn_dir, settings.config_dir, find_tasks())
+    if findings:
+        raise BadSettings("DIAGRAMS_WRONG", "\n".join(str(finding) for finding in findings))
     _ = app.catalogue, app.journeys
-    return f"{len(files)} diagrams and decisions in {app.settings.bpmn_dir}"
+    return f"{len(files_in(settings.bpmn_dir))} diagrams and decisions in {settings.bpmn_dir}"
 
 
 async def _database(app: App) -> str:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from waggle import log
 from waggle.app import App
+from waggle.log import configure
 from waggle.processes import run_api, run_mail, run_relay, run_until_stopped, run_worker
 from waggle.settings import load_settings
 
@@ -53,7 +53,7 @@ async def _worker(task_types: tuple[str, ...], app: App, stop: asyncio.Event) ->
 
 def _run(part: Callable[[App, asyncio.Event], Awaitable[None]]) -> None:
     settings = load_settings()
-    log.configure(settings.log.form, settings.log.level)
+    configure(settings.log.form, settings.log.level)
     app = App(settings)
     try:
         run_until_stopped(partial(part, app))

@@ -6,11 +6,11 @@ import signal
 from rich.console import Console
 from rich.table import Table
 
-from waggle import log
 from waggle.app import App
 from waggle.cli.progress import shown
 from waggle.engine.local import EngineOptions
 from waggle.installation import Installation, installed
+from waggle.log import configure
 from waggle.settings import Settings, load_settings
 
 FIRST_SOURCE = "shop"
@@ -22,7 +22,7 @@ def up() -> None:
     Example: `WAGGLE_ENGINE__OPERATE=false waggle up`
     """
     settings = load_settings()
-    log.configure(settings.log.form, settings.log.level)
+    configure(settings.log.form, settings.log.level)
     app = App(settings)
     try:
         asyncio.run(_up(app))

@@ -1,16 +1,14 @@
 """Both sides of the mailbox, opened and closed together."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import uvicorn
 
-from waggle.errors import BadSettings
+from waggle.listening import listening
 from waggle.log import get_logger
 from waggle.mailbox.arrivals import Mailbox
 from waggle.mailbox.page import create_page
@@ -52,7 +50,10 @@ async def open_mailbox(
     Raises:
         BadSettings: PORT_TAKEN, naming the port and who has it.
     """
-    with _bound(host, smtp_port, "mailbox.smtp_port") as smtp, _bound(host, page_port, "mailbox.page_port") as web:
+    with (
+        listening(host, smtp_port, "mailbox.smtp_port") as smtp,
+        listening(host, page_port, "mailbox.page_port") as web,
+    ):
         doors = Doors(smtp.getsockname()[1], web.getsockname()[1])
         # In a container, requests come by the container's name; on this machine only by these.
         hosts = [f"{name}:{doors.page_port}" for name in (_LOOPBACK, "localhost")] if host == _LOOPBACK else ["*"]
@@ -83,27 +84,3 @@ class _PageServer(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@contextmanager
-def _bound(host: str, port: int, setting: str) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((host, port))
-            sock.listen()
-        except OSError:
-            raise BadSettings("PORT_TAKEN", f"port {port} is taken{_holder(port)}: end it or set {setting}") from None
-        sock.setblocking(False)  # noqa: FBT003
-        yield sock
-
-
-def _holder(port: int) -> str:
-    try:
-        for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
-            if listens and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except psutil.Error:
-        return ""
-    return ""

@@ -1,11 +1,16 @@
 """Hand the diagrams to the engine, if nothing speaks against it."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
-from waggle.errors import PermanentFailure
+import stamina
+
+from waggle.errors import PermanentFailure, TemporaryFailure
 from waggle.ports.journey_engine import Deployed, JourneyEngine
-from waggle.services.diagrams import read_diagram
+from waggle.services.diagram_checks import check_diagrams
+from waggle.services.diagram_rules import TaskType
+
+_PATIENCE_S = 60.0
 
 
 def files_in(bpmn_dir: Path) -> list[Path]:
@@ -15,32 +20,22 @@ def files_in(bpmn_dir: Path) -> list[Path]:
     )
 
 
-def refuse_unworkable(files: Collection[Path], task_types: Collection[str]) -> None:
-    """Refuse diagrams whose journeys would stand still for ever.
+async def deploy_all(
+    engine: JourneyEngine, bpmn_dir: Path, config_dir: Path, tasks: Mapping[str, TaskType]
+) -> list[Deployed]:
+    """Check everything in *bpmn_dir* and deploy it in one request: all or nothing.
 
     Raises:
-        PermanentFailure: TASK_TYPE_UNKNOWN, naming file, element and the known types.
+        PermanentFailure: DIAGRAMS_WRONG, with every finding, or DIAGRAM_REFUSED by the engine; nothing was deployed.
+        TemporaryFailure: the engine could not be reached for a minute.
     """
-    for file in files:
-        if file.suffix != ".bpmn":
-            continue
-        for node in read_diagram(file).nodes.values():
-            if node.task_type is not None and node.task_type not in task_types:
-                raise PermanentFailure(
-                    "TASK_TYPE_UNKNOWN",
-                    f"{file}: {node.id} ({node.name!r}) is of task type {node.task_type!r}, which no worker answers: "
-                    f"its journeys would wait there for ever. Use one of {', '.join(sorted(task_types))}, "
-                    f"or add workers/{node.task_type.replace('-', '_')}.py",
-                )
-
-
-async def deploy_all(engine: JourneyEngine, bpmn_dir: Path, task_types: Collection[str]) -> list[Deployed]:
-    """Deploy everything in *bpmn_dir* in one request: all or nothing.
-
-    Raises:
-        PermanentFailure: TASK_TYPE_UNKNOWN or DIAGRAM_REFUSED; nothing was deployed.
-        TemporaryFailure: the engine cannot be reached.
-    """
+    findings = check_diagrams(bpmn_dir, config_dir, tasks)
+    if findings:
+        listed = "\n".join(str(finding) for finding in findings)
+        raise PermanentFailure("DIAGRAMS_WRONG", f"nothing was deployed, since journeys would fail:\n{listed}")
     files = files_in(bpmn_dir)
-    refuse_unworkable(files, task_types)
-    return await engine.deploy(files)
+    # A young engine may take its time over the first request, and deploying the same bytes again changes nothing.
+    async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=_PATIENCE_S):
+        with attempt:
+            return await engine.deploy(files)
+    raise AssertionError("unreachable")

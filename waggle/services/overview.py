@@ -24,6 +24,11 @@ class Overview:
         return sum(count for (state, _), count in self.enrolments.items() if state != "ended")
 
     @property
+    def running(self) -> int:
+        """Enrolments whose journey has claimed them and goes on."""
+        return sum(count for (state, _), count in self.enrolments.items() if state == "running")
+
+    @property
     def under_way(self) -> int:
         """Things that will go on by themselves within moments, without any timer."""
         sending = sum(count for (_, state, _), count in self.messages.items() if state in {"claimed", "handed_over"})

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.event import CartItem
 from waggle.domain.message import Message
 from waggle.domain.quiet_hours import QuietHours
-from waggle.errors import TemporaryFailure
 from waggle.ports.email import EmailSender
 from waggle.ports.journey_engine import JourneyEngine
-from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.ports.unit_of_work import UnitOfWork
 from waggle.resources import shipped
 from waggle.services.catalogue import load_catalogue
 from waggle.services.composing import Composer, Sender
@@ -21,11 +21,12 @@ from waggle.services.intake import Intake
 from waggle.services.journeys import EntrySettings, JourneyBook, JourneySettings
 from waggle.services.message_checks import SendingPolicy
 from waggle.services.relay import Relay
-from waggle.services.rendering import MessageDeclaration, MessageTemplates
+from waggle.services.rendering import MessageTemplates
 from waggle.services.sending import Sending
 from waggle.testing.clock import HandClock
 
 JOURNEY = "abandoned-cart"
+NEVER_QUIET = QuietHours(time(0), time(0))
 SOURCE = "shop"
 
 HONEY = CartItem(sku="honey", quantity=2, unit_price_minor=1000, name="Honey")
@@ -148,3 +149,22 @@ def policy(**changes: Any) -> SendingPolicy:  # noqa: ANN401 -- any field of the
         "message_valid_for": timedelta(days=1),
     }
     return SendingPolicy(**{**rules, **changes})
+
+
+def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: SendingPolicy | None = None) -> Sending:
+    """Return the sending service with the messages as they are shipped."""
+    shop_name = Sender(
+        shop_name="Hive & Honey",
+        sender="Hive & Honey <hello@shop.example>",
+        list_id="news.shop.example",
+        postal_address="1 Meadow Lane",
+        shop_url="https://shop.example",
+        public_url="https://go.shop.example",
+        default_time_zone="UTC",
+    )
+    return Sending(store, sender, Composer(_templates(), shop_name), rules or policy(), clock)
+
+
+@cache
+def _templates() -> MessageTemplates:
+    return MessageTemplates.load(shipped("config") / "messages")

@@ -8,7 +8,7 @@ from waggle.ports.journey_engine import Deployed, EngineMessage, Published
 
 
 class RememberingEngine:
-    """Implements waggle.ports.journey_engine.JourneyEngine; like the real one it refuses a repeat of what it buffers."""
+    """Implements waggle.ports.journey_engine.JourneyEngine; like the real one it refuses repeats of what it buffers."""
 
     def __init__(self) -> None:
         self.away = False

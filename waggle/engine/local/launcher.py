@@ -33,7 +33,7 @@ log = get_logger(__name__)
 VERSION = "8.6.0"
 OPERATE_USER = "operator"
 
-_READY_LIMIT_S = 180.0
+_READY_LIMIT_S = 300.0
 _STOP_LIMIT_S = 7.0
 _HOME_LIMIT_S = 300.0
 _POLL_S = 0.1
@@ -153,7 +153,7 @@ def status(home: Path) -> EngineStatus:
 def advance_clock(home: Path, seconds: float) -> None:
     """Move the time of the running engine in *home* forward; raises as `clock.advance` does."""
     known = state.read(home)
-    if known is None:
+    if known is None or not known.children:
         raise BadSettings("ENGINE_STOPPED", f"No engine runs in {home}.")
     clock.advance(home, _monitoring_url(known.ports), seconds)
 
@@ -180,7 +180,10 @@ def _started(options: EngineOptions, progress: Progress, cache: Cache) -> Runnin
     _make_folders(options.home)
     archives = Archives(cache.folder)
     began_s = time.monotonic()
-    with chosen(options.port_offset, with_operate=options.with_operate) as ports:
+    before = state.read(options.home)
+    with chosen(
+        options.port_offset, with_operate=options.with_operate, before=before.ports if before else None
+    ) as ports:
         password = operate_password(options.home) if options.with_operate else None
         programs = [] if jars is None else [java.search(jars, options.home, ports)]
         programs.append(
@@ -237,7 +240,7 @@ def _run(known: State, program: java.Program, archives: Archives) -> State:
 def _adopted(options: EngineOptions, began_s: float) -> RunningEngine | None:
     """Return the engine left in the home, if it is sound and was started with the same options."""
     known = state.read(options.home)
-    if known is None or not known.is_complete or not _is_alike(known, options):
+    if known is None or not known.children or not known.is_complete or not _is_alike(known, options):
         return None
     if not all(child.process() for child in known.children) or not _answers(known):
         return None
@@ -260,7 +263,7 @@ def _end_left(home: Path, limit_s: float = _STOP_LIMIT_S) -> bool:
     if known is None or not known.is_complete:
         children += [child for child in processes.with_argument(java.marker(home)) if child not in children]
     processes.end(children, limit_s)
-    state.forget(home)
+    state.write_stopped(home)
     return bool(children)
 
 

@@ -49,6 +49,11 @@ class Ports:
             search_transport=9301 + offset,
         )
 
+    @property
+    def offset(self) -> int:
+        """Return what `at` was given."""
+        return self.search - Ports.at(0).search
+
     def used(self, *, with_operate: bool) -> dict[str, int]:
         """Return the ports that are really listened on, by what for."""
         ports = asdict(self)
@@ -56,8 +61,8 @@ class Ports:
 
 
 @contextmanager
-def chosen(offset: int | None, *, with_operate: bool) -> Iterator[Ports]:
-    """Lend the ports at *offset*, or those at the smallest offset whose ports are all free.
+def chosen(offset: int | None, *, with_operate: bool, before: Ports | None = None) -> Iterator[Ports]:
+    """Lend the ports at *offset*; if None, those used *before*, or those at the smallest offset that are all free.
 
     Others who look for free ports pass these over until the block ends, when an engine must listen on them.
 
@@ -75,7 +80,7 @@ def chosen(offset: int | None, *, with_operate: bool) -> Iterator[Ports]:
                 )
         yield ports
         return
-    for candidate in range(LAST_OFFSET + 1):
+    for candidate in (*((before.offset,) if before else ()), *range(LAST_OFFSET + 1)):
         ports = Ports.at(candidate)
         try:
             with held(_claims() / f"offset-{candidate}.lock", limit_s=0):

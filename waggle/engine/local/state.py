@@ -44,6 +44,7 @@ class State:
     options: EngineOptions
     ports: Ports
     children: tuple[Child, ...]
+    """Empty: it was stopped."""
     is_complete: bool
     """False while a start is under way: processes may run that are not listed yet."""
 
@@ -62,9 +63,10 @@ def write(state: State) -> None:
     write_durably(state.options.home / _FILE, text, mode=0o600)
 
 
-def forget(home: Path) -> None:
-    """Note that no engine runs in *home*."""
-    (home / _FILE).unlink(missing_ok=True)
+def write_stopped(home: Path) -> None:
+    """Note that no engine runs in *home*; its ports stay known, so that clients find the next one where this was."""
+    if known := read(home):
+        write(replace(known, children=(), is_complete=True))
 
 
 def _decoded(kind: type, value: object) -> object:

@@ -10,7 +10,7 @@ import grpc
 from pyzeebe.proto import gateway_pb2 as pb
 
 from waggle.engine.backoff import Backoff
-from waggle.engine.status import NO_ENTRY, UNREACHABLE
+from waggle.engine.status import BUSY, NO_ENTRY, UNREACHABLE
 from waggle.engine.worker.counters import Pulse
 from waggle.engine.worker.options import WorkerOptions
 from waggle.engine.worker.slots import Slots
@@ -163,8 +163,8 @@ class Intake:
     async def _pause(self, event: str, error: grpc.aio.AioRpcError, trouble: Backoff) -> None:
         if error.code() not in UNREACHABLE:
             self._pulse.heard()
-        # One line when trouble begins; it may last for hours.
-        say = _log.debug if trouble.failures else _log.warning
+        # One line when trouble begins, which may last for hours; to be held back is no trouble.
+        say = _log.debug if trouble.failures or error.code() in BUSY else _log.warning
         say(event, task_type=self._task.task_type, status=error.code().name)
         wait_s = trouble.next_s()
         await asyncio.sleep(max(wait_s, self._options.refused_wait_s) if error.code() in NO_ENTRY else wait_s)
