@@ -88,7 +88,11 @@ async def test_at_most_one_enrolment_of_a_key_lives_however_many_relays_run_at_o
     carts = [f"cart-{number}" for number in range(10)]
     for _ in range(3):
         for cart_id in carts:
-            data = {"cart_id": cart_id, "currency": "EUR", "items": [{"sku": "a", "quantity": 1, "unit_price_minor": 1}]}
+            data = {
+                "cart_id": cart_id,
+                "currency": "EUR",
+                "items": [{"sku": "a", "quantity": 1, "unit_price_minor": 1}],
+            }
             await shop.send("cart-updated", data)
     enrolling = Enrolling(load_catalogue(shipped("bpmn")), book())
     relays = [Relay(store, engine, enrolling, shop.clock) for _ in range(20)]

@@ -38,9 +38,17 @@ FACTS = st.one_of(
     of("customer-identified", customer_id=ONE, email=EMAILS, first_name=st.sampled_from([None, "Ada", "Eve"])),
     of("customer-erased", customer_id=ONE),
     of("cart-updated", cart_id=st.just("k-1"), currency=st.just("EUR"), items=LINES, customer_id=CUSTOMERS)
-    | of("cart-updated", cart_id=st.just("k-1"), currency=st.just("EUR"), items=LINES, url=st.just("https://x.example")),
+    | of(
+        "cart-updated", cart_id=st.just("k-1"), currency=st.just("EUR"), items=LINES, url=st.just("https://x.example")
+    ),
     of("order-placed", order_id=st.just("o-1"), currency=st.just("EUR"), total_minor=st.sampled_from([1, 2])),
-    of("product-updated", sku=st.just("honey"), name=st.just("H"), price_minor=st.sampled_from([1, 2]), currency=st.just("EUR")),
+    of(
+        "product-updated",
+        sku=st.just("honey"),
+        name=st.just("H"),
+        price_minor=st.sampled_from([1, 2]),
+        currency=st.just("EUR"),
+    ),
     of("stock-changed", sku=st.just("honey"), quantity=st.sampled_from([0, 1])),
     of("consent-given", customer_id=ONE),
     of("consent-withdrawn", customer_id=ONE),
@@ -109,9 +117,7 @@ def test_the_same_events_in_any_order_make_the_same_projections(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(facts=st.lists(FACTS, min_size=1, max_size=5))
-def test_events_told_twice_are_known_as_if_told_once(
-    one_store: Store, facts: list[tuple[str, dict[str, Any]]]
-) -> None:
+def test_events_told_twice_are_known_as_if_told_once(one_store: Store, facts: list[tuple[str, dict[str, Any]]]) -> None:
     events = told(facts)
 
     assert known_after(one_store, [*events, *events]) == known_after(one_store, events)

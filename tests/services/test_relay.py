@@ -12,6 +12,7 @@ from waggle.errors import TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage, Published
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.resources import shipped
+from waggle.services import projections
 from waggle.services import relay as relay_module
 from waggle.services.catalogue import load_catalogue
 from waggle.services.enrolling import Enrolling
@@ -75,7 +76,7 @@ async def test_events_are_applied_in_the_order_of_their_arrival(shop: Shop, stor
 async def test_an_event_that_cannot_be_applied_is_set_aside_and_the_others_go_on(
     shop: Shop, store: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = relay_module.project
+    real = projections.project
 
     def choke(tx: Transaction, event: Event, fact: object) -> None:
         if event.data.get("cart_id") == "poison":
@@ -210,7 +211,9 @@ async def test_killed_at_any_transaction_and_started_again_it_loses_nothing_and_
         shop.told = fatal * 1000
         mine = f"cart-{committed}-{fatal}"
         await shop.send("cart-updated", cart(mine))
-        await shop.send("order-placed", {"order_id": f"o-{fatal}", "currency": "EUR", "total_minor": 1, "cart_id": mine})
+        await shop.send(
+            "order-placed", {"order_id": f"o-{fatal}", "currency": "EUR", "total_minor": 1, "cart_id": mine}
+        )
         survived = True
         try:
             await work_once(Relay(dying, engine, enrolling, clock), clock)
@@ -220,7 +223,10 @@ async def test_killed_at_any_transaction_and_started_again_it_loses_nothing_and_
 
         enrolment_id = (await shop.enrolment(mine)).enrolment_id
         # The order of the two does not matter: an exit waits in the engine for its start.
-        assert sorted(m.name for m in engine.taken if m.enrolment_id == enrolment_id) == ["cart-updated", "order-placed"]
+        assert sorted(m.name for m in engine.taken if m.enrolment_id == enrolment_id) == [
+            "cart-updated",
+            "order-placed",
+        ]
         await Enrolments(store, book(), clock).end(enrolment_id, "ordered", "")
         if survived:
             break

@@ -1,9 +1,8 @@
-"""A shop before an empty house."""
+"""A shop before an empty house, and one enrolment whose customer may be written to."""
 
 import pytest
 
 from waggle.ports.unit_of_work import UnitOfWork
-from waggle.services.sending import Sending
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
 from waggle.testing.email import RecordingSender
@@ -17,13 +16,8 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def engine() -> RememberingEngine:
-    return RememberingEngine()
-
-
-@pytest.fixture
-def shop(store: UnitOfWork, clock: HandClock, engine: RememberingEngine) -> Shop:
-    return facts.shop(store, clock, engine)
+def shop(store: UnitOfWork, clock: HandClock) -> Shop:
+    return facts.shop(store, clock, RememberingEngine())
 
 
 @pytest.fixture
@@ -32,5 +26,7 @@ def sender() -> RecordingSender:
 
 
 @pytest.fixture
-def sending(store: UnitOfWork, clock: HandClock, sender: RecordingSender) -> Sending:
-    return facts.sending(store, clock, sender)
+async def enrolment_id(shop: Shop) -> str:
+    await shop.customer()
+    await shop.cart()
+    return (await shop.enrolment()).enrolment_id

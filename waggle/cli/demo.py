@@ -104,7 +104,7 @@ async def _demo(shoppers: int, seed: int, report: Path | None, *, stay: bool) ->
                 progress.ended()
                 conclusion = await _played(play, console, stay=stay)
                 if report is not None:
-                    report.write_text(json.dumps(conclusion.report, indent=2) + "\n", encoding="utf-8")
+                    _write(report, conclusion)
                 if stay:
                     await _stay(console)
     except asyncio.CancelledError:
@@ -200,6 +200,10 @@ async def _played(play: _Play, console: Console, *, stay: bool) -> Conclusion:
     for difference in conclusion.differences:
         print(difference, file=sys.stderr)
     return conclusion
+
+
+def _write(report: Path, conclusion: Conclusion) -> None:
+    report.write_text(json.dumps(conclusion.report, indent=2) + "\n", encoding="utf-8")
 
 
 async def _stay(console: Console) -> None:

@@ -139,14 +139,19 @@ class SqliteUnitOfWork:
                     work.future.set_result(work.result)
 
     def _attempt(self, connection: Connection, work: _Work) -> None:
+        """Run one work of a batch; its own failure undoes it alone.
+
+        Raises:
+            DBAPIError: the disk or the lock failed, not this work: nothing of the batch can be stored.
+        """
+        savepoint = connection.begin_nested()
         try:
-            with connection.begin_nested():
-                work.result = work.call(SqlTransaction(connection))
-        except DBAPIError as error:
-            failure = translated(error)
-            if failure is not None:
-                # The disk or the lock, not this work: nothing of the batch can be stored.
+            work.result = work.call(SqlTransaction(connection))
+        except BaseException as error:
+            if isinstance(error, DBAPIError) and translated(error) is not None:
+                # SQLite may have ended the transaction by itself, and with it the savepoint.
                 raise
+            savepoint.rollback()
             work.error = error
-        except BaseException as error:  # noqa: BLE001 -- passed on to the caller, who asked for it
-            work.error = error
+        else:
+            savepoint.commit()

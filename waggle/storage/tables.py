@@ -232,7 +232,8 @@ engine_messages = Table(
     Index("ix_engine_messages_due", "not_before_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
 )
 
-_OPEN = text("state IN ('planned', 'claimed', 'handed_over')")
+OPEN = ("planned", "claimed", "handed_over")
+_OPEN = text(f"state IN {OPEN}")
 
 messages = Table(
     "messages",

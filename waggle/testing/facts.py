@@ -139,7 +139,7 @@ def shop(store: UnitOfWork, clock: HandClock, engine: JourneyEngine, journeys: J
     return Shop(store, clock, Relay(store, engine, enrolling, clock))
 
 
-def policy(**changes: Any) -> SendingPolicy:  # noqa: ANN401 -- any field of the policy
+def policy(**changes: object) -> SendingPolicy:
     """Return rules under which, unless said, it is never quiet and everybody gets one message in 20 hours."""
     rules: dict[str, Any] = {
         "quiet_hours": NEVER_QUIET,
@@ -148,7 +148,7 @@ def policy(**changes: Any) -> SendingPolicy:  # noqa: ANN401 -- any field of the
         "cap_window": timedelta(hours=20),
         "message_valid_for": timedelta(days=1),
     }
-    return SendingPolicy(**{**rules, **changes})
+    return SendingPolicy(**(rules | changes))
 
 
 def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: SendingPolicy | None = None) -> Sending:

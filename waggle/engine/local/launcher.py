@@ -22,7 +22,7 @@ from waggle.engine.local import clock, java, processes, state
 from waggle.engine.local.archive import Archives
 from waggle.engine.local.cache import Cache
 from waggle.engine.local.locks import held
-from waggle.engine.local.ports import LOOPBACK, Ports, chosen
+from waggle.engine.local.ports import LOOPBACK, Ports, chosen, taken
 from waggle.engine.local.progress import Progress, Silent
 from waggle.engine.local.state import EngineOptions, State
 from waggle.errors import BadSettings, TemporaryFailure
@@ -175,47 +175,62 @@ def _home_held(home: Path) -> AbstractContextManager[None]:
 
 
 def _started(options: EngineOptions, progress: Progress, cache: Cache) -> RunningEngine:
+    """Start afresh; if someone else takes a port that was free when it was chosen, choose again."""
     distribution = cache.engine(progress)
     jars = cache.search(progress) if options.with_operate else None
     _make_folders(options.home)
     archives = Archives(cache.folder)
-    began_s = time.monotonic()
     before = state.read(options.home)
-    with chosen(
-        options.port_offset, with_operate=options.with_operate, before=before.ports if before else None
-    ) as ports:
-        password = operate_password(options.home) if options.with_operate else None
-        programs = [] if jars is None else [java.search(jars, options.home, ports)]
-        programs.append(
-            java.broker(
-                distribution,
-                options.home,
-                ports,
-                durable=options.durable,
-                controlled_clock=options.controlled_clock,
-                quick=options.quick,
-                records=(options.records_url, options.records_together) if options.records_url else None,
-                operate_login=(OPERATE_USER, password) if password else None,
-            )
-        )
-        known = State(options, ports, (), is_complete=False)
-        state.write(known)
-        try:
-            for program in programs:
-                progress.began(f"Starting the {program.name}")
-                known = _run(known, program, archives)
-        except BaseException:
-            _end_left(options.home)
-            raise
-    known = replace(known, is_complete=True)
-    state.write(known)
+    began_s = time.monotonic()
+    for is_last in (False, False, True):
+        with chosen(
+            options.port_offset, with_operate=options.with_operate, before=before.ports if before else None
+        ) as ports:
+            programs = _programs(options, ports, distribution, jars)
+            try:
+                known = _run_all(State(options, ports, (), is_complete=False), programs, archives, progress)
+                break
+            except TemporaryFailure:
+                if is_last or options.port_offset is not None or not taken(ports, with_operate=options.with_operate):
+                    raise
+                log.warning("ports were taken while starting", grpc_port=ports.grpc)
     ready_s = time.monotonic() - began_s
     for program, child in zip(programs, known.children, strict=True):
         if archives.is_missing(program):
             progress.began("Preparing faster starts, this once")
             archives.record(program, child.pid)
-    log.info("engine ready", version=VERSION, grpc_port=ports.grpc, ready_s=round(ready_s, 1))
+    log.info("engine ready", version=VERSION, grpc_port=known.ports.grpc, ready_s=round(ready_s, 1))
     return _running(known, ready_s, was_adopted=False)
+
+
+def _programs(options: EngineOptions, ports: Ports, distribution: Path, jars: Path | None) -> list[java.Program]:
+    """Return what must run, in the order of starting."""
+    broker = java.broker(
+        distribution,
+        options.home,
+        ports,
+        durable=options.durable,
+        controlled_clock=options.controlled_clock,
+        quick=options.quick,
+        records=(options.records_url, options.records_together) if options.records_url else None,
+        operate_login=(OPERATE_USER, operate_password(options.home)) if jars else None,
+    )
+    return [java.search(jars, options.home, ports), broker] if jars else [broker]
+
+
+def _run_all(known: State, programs: list[java.Program], archives: Archives, progress: Progress) -> State:
+    """Start *programs* one after another; all of them run in the end, or none does."""
+    state.write(known)
+    try:
+        for program in programs:
+            progress.began(f"Starting the {program.name}")
+            known = _run(known, program, archives)
+    except BaseException:
+        _end_left(known.options.home)
+        raise
+    known = replace(known, is_complete=True)
+    state.write(known)
+    return known
 
 
 def _run(known: State, program: java.Program, archives: Archives) -> State:
@@ -227,14 +242,24 @@ def _run(known: State, program: java.Program, archives: Archives) -> State:
     state.write(known)
     if program.name == "search":
         _await(child, known, lambda: _is_ok(f"http://{LOOPBACK}:{known.ports.search}/_cluster/health"))
+        _check_is_ours(child, known, known.ports.search)
         return known
-    _await(child, known, lambda: _answers(known))
     if known.options.controlled_clock:
+        # Before any worker is served: a job taken at the old time would run out at once when time leaps.
+        _await(child, known, lambda: _is_ok(f"{_monitoring_url(known.ports)}/actuator/clock"))
         clock.apply(_monitoring_url(known.ports), clock.stored_offset_ms(home))
+    _await(child, known, lambda: _answers(known))
+    _check_is_ours(child, known, known.ports.grpc)
     if known.options.with_operate:
         _await(child, known, lambda: _is_ok(f"{_operate_url(known.ports)}/login"))
         _await(child, known, lambda: _locks_well_known_users(known.ports))
     return known
+
+
+def _check_is_ours(child: processes.Child, known: State, port: int) -> None:
+    """Make sure that what answered on *port* is *child* and no stranger that came first."""
+    if port not in processes.listened_on(child):
+        raise _not_ready(child, known, f"does not have port {port}")
 
 
 def _adopted(options: EngineOptions, began_s: float) -> RunningEngine | None:

@@ -71,20 +71,19 @@ def chosen(offset: int | None, *, with_operate: bool, before: Ports | None = Non
     """
     if offset is not None:
         ports = Ports.at(offset)
-        for purpose, port in ports.used(with_operate=with_operate).items():
-            if not _is_free(port):
-                raise BadSettings(
-                    "PORT_TAKEN",
-                    f"Port {port} ({purpose}) is taken by {holder(port)}: "
-                    "end that, choose another --port-offset, or leave it out to have free ports found.",
-                )
+        for purpose, port in taken(ports, with_operate=with_operate).items():
+            raise BadSettings(
+                "PORT_TAKEN",
+                f"Port {port} ({purpose}) is taken by {holder(port)}: "
+                "end that, choose another --port-offset, or leave it out to have free ports found.",
+            )
         yield ports
         return
     for candidate in (*((before.offset,) if before else ()), *range(LAST_OFFSET + 1)):
         ports = Ports.at(candidate)
         try:
             with held(_claims() / f"offset-{candidate}.lock", limit_s=0):
-                if all(_is_free(port) for port in ports.used(with_operate=with_operate).values()):
+                if not taken(ports, with_operate=with_operate):
                     yield ports
                     return
         except LockHeld:
@@ -97,6 +96,12 @@ def _claims() -> Path:
     folder = Path(tempfile.gettempdir()) / f"waggle-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def taken(ports: Ports, *, with_operate: bool) -> dict[str, int]:
+    """Return those of *ports* that somebody listens on, by what for."""
+    used = ports.used(with_operate=with_operate)
+    return {purpose: port for purpose, port in used.items() if not _is_free(port)}
 
 
 def holder(port: int) -> str:

@@ -71,6 +71,18 @@ def with_argument(argument: str) -> list[Child]:
     return found
 
 
+def listened_on(child: Child) -> set[int]:
+    """Return the TCP ports that *child* listens on."""
+    process = child.process()
+    if process is None:
+        return set()
+    try:
+        connections = process.net_connections("tcp")
+    except psutil.NoSuchProcess:
+        return set()
+    return {found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN}
+
+
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)

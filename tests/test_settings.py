@@ -1,0 +1,153 @@
+"""Settings come in layers, and a mistake in one is named."""
+
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from waggle.errors import BadSettings
+from waggle.resources import shipped
+from waggle.settings import Settings, load_settings
+
+
+def settings(here: Path, **environment: str) -> Settings:
+    return load_settings({f"WAGGLE_{name}": value for name, value in environment.items()}, here=here)
+
+
+def own_file(here: Path, text: str) -> str:
+    file = here / "own.toml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def test_without_anything_set_the_shipped_defaults_are_in_force(tmp_path: Path) -> None:
+    found = settings(tmp_path)
+
+    assert found.api.port == 8600
+    assert (found.policy.quiet_from, found.policy.quiet_until) == (time(21), time(9))
+    assert found.policy.cap_window == timedelta(hours=20)
+    assert found.config_dir == shipped("config")
+    assert found.home == tmp_path / ".waggle"
+    assert found.database_url == f"sqlite:///{tmp_path / '.waggle' / 'waggle.db'}"
+    assert found.embedded_engine
+
+
+def test_a_file_outweighs_the_defaults_and_the_environment_both(tmp_path: Path) -> None:
+    file = own_file(tmp_path, '[api]\nport = 1\nhost = "0.0.0.0"\n[policy]\ncap_messages = 7\n')
+
+    found = settings(tmp_path, CONFIG=file, API__PORT="2")
+
+    assert (found.api.port, found.api.host, found.policy.cap_messages) == (2, "0.0.0.0", 7)  # noqa: S104 -- never bound
+    assert found.sources["api.port"] == "WAGGLE_API__PORT"
+    assert found.sources["api.host"] == file
+    assert found.sources["api.public_url"] == str(shipped("config") / "waggle.toml")
+
+
+def test_texts_of_the_environment_become_numbers_switches_times_and_durations(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        ENGINE__OPERATE="false",
+        WORKER__DRAIN_S="2.5",
+        POLICY__QUIET_FROM="22:30:00",
+        POLICY__CAP_WINDOW="P2D",
+    )
+
+    assert found.engine.operate is False
+    assert found.worker.drain_s == 2.5
+    assert found.policy.quiet_from == time(22, 30)
+    assert found.policy.cap_window == timedelta(days=2)
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own_and_is_never_printed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("postgresql://waggle:hunter2@db/waggle\n", encoding="utf-8")
+
+    found = settings(tmp_path, DATABASE__URL_FILE=str(secret), ENGINE__CLIENT_SECRET="hunter3")
+
+    assert found.database_url == "postgresql://waggle:hunter2@db/waggle"
+    assert found.engine.client_secret.reveal() == "hunter3"
+    assert "hunter" not in repr(found)
+    assert "hunter" not in str(dict(found.sources))
+
+
+def test_a_secret_of_a_connector_may_stand_in_a_file_too(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n", encoding="utf-8")
+
+    assert settings(tmp_path, SMTP__PASSWORD_FILE=str(secret)).connectors["smtp"]["password"] == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "named"),
+    [
+        ({"API__PROT": "1"}, "SETTING_UNKNOWN", "api.prot"),
+        ({"API_PORT": "1"}, "SETTING_UNKNOWN", "WAGGLE_API_PORT"),
+        ({"API__PORT": "eighty"}, "SETTING_WRONG", "port"),
+        ({"LOG__LEVEL": "loud"}, "SETTING_WRONG", "level"),
+        ({"POLICY__CAP_WINDOW": "two days"}, "SETTING_WRONG", "cap_window"),
+        ({"POLICY__DEFAULT_TIME_ZONE": "Mars/Olympus"}, "SETTING_WRONG", "policy.default_time_zone"),
+        ({"POLICY__DEFAULT_TIME_ZONE": "Europe"}, "SETTING_WRONG", "policy.default_time_zone"),
+        ({"POLICY__DEFAULT_TIME_ZONE": ""}, "SETTING_WRONG", "policy.default_time_zone"),
+        ({"POLICY__QUIET_FROM": "21:00:00Z"}, "SETTING_WRONG", "policy.quiet_from"),
+        ({"DATABASE__URL_FILE": "/nowhere"}, "CONFIG_UNREADABLE", "WAGGLE_DATABASE__URL_FILE"),
+        ({"CONFIG": "/nowhere.toml"}, "CONFIG_MISSING", "/nowhere.toml"),
+        ({"CONFIG_DIR": "/nowhere"}, "FOLDER_MISSING", "WAGGLE_CONFIG_DIR"),
+        ({"BPMN_DIR": "/nowhere"}, "FOLDER_MISSING", "WAGGLE_BPMN_DIR"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named(
+    tmp_path: Path, environment: dict[str, str], code: str, named: str
+) -> None:
+    with pytest.raises(BadSettings, match=code) as error:
+        settings(tmp_path, **environment)
+
+    assert named in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "named"),
+    [
+        ("[api]\nprot = 1\n", "SETTING_UNKNOWN", "api.prot"),
+        ('[api]\nport = "eighty"\n', "SETTING_WRONG", "$.port"),
+        ("[database]\nurl = 5\n", "SETTING_WRONG", "$.url"),
+        ("port = 1\n", "SETTING_WRONG", "outside any [section]"),
+        ("[api\n", "CONFIG_UNREADABLE", "own.toml"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named(tmp_path: Path, text: str, code: str, named: str) -> None:
+    file = own_file(tmp_path, text)
+
+    with pytest.raises(BadSettings, match=code) as error:
+        settings(tmp_path, CONFIG=file)
+
+    assert named in error.value.message
+
+
+def test_a_wrong_value_is_not_quoted_where_it_may_be_a_secret(tmp_path: Path) -> None:
+    file = own_file(tmp_path, '[engine]\nclient_secret = ["hunter2"]\n')
+
+    with pytest.raises(BadSettings) as error:
+        settings(tmp_path, CONFIG=file)
+
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_section_that_no_part_has_is_kept_for_a_connector_of_its_name(tmp_path: Path) -> None:
+    found = settings(tmp_path, CONFIG=own_file(tmp_path, '[pigeon]\nloft = "north"\n'))
+
+    assert found.connectors["pigeon"] == {"loft": "north"}
+
+
+def test_who_started_a_process_is_no_setting(tmp_path: Path) -> None:
+    """The supervisor tells its children in a variable that begins like one."""
+    assert settings(tmp_path, SUPERVISOR_PID="1") == settings(tmp_path)
+
+
+def test_the_folder_one_stands_in_outweighs_what_was_shipped(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "waggle.toml").write_text("[api]\nport = 3\n", encoding="utf-8")
+
+    found = settings(tmp_path)
+
+    assert (found.config_dir, found.api.port) == (tmp_path / "config", 3)
+    assert found.api.host == "127.0.0.1"
