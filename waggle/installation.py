@@ -10,7 +10,8 @@ from waggle.engine.local import EngineOptions, RunningEngine
 from waggle.engine.local.progress import Progress
 from waggle.engine_keeper import EngineKeeper
 from waggle.ports.journey_engine import Deployed
-from waggle.processes import engine_client
+from waggle.processes import check_doors
+from waggle.reaching import engine_client
 from waggle.registry import find_tasks
 from waggle.services.deployment import deploy_all
 from waggle.supervisor import Part, Supervisor
@@ -59,12 +60,14 @@ async def installed(
     Raises:
         BadSettings, TemporaryFailure, PermanentFailure: something could not be started; what was, is ended.
     """
+    # First what can be wrong at once: nobody likes to wait for an engine to be told of a setting.
+    check_doors(app.settings)
+    progress.began("Preparing the database")
+    await asyncio.to_thread(app.services)
     keeper = None if options is None else EngineKeeper(options)
     try:
         if keeper is not None:
             await keeper.start(progress)
-        progress.began("Preparing the database")
-        await asyncio.to_thread(lambda: app.store)
         progress.began("Deploying the journeys")
         async with engine_client(app) as client:
             deployed = await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, find_tasks())

@@ -33,12 +33,20 @@ def listening(host: str, port: int, setting: str) -> Iterator[socket.socket]:
 
 def holder(port: int) -> str:
     """Name the process that listens on *port*, as well as this user may know it."""
+    process = listener(port)
     try:
-        connections = psutil.net_connections("tcp")
-        for connection in connections:
+        return f"{process.name()} (process {process.pid})" if process else "a process of another user"
+    except psutil.Error:
+        return "a process that just ended"
+
+
+def listener(port: int) -> psutil.Process | None:
+    """Return the process that listens on *port*, if this user may know it."""
+    try:
+        for connection in psutil.net_connections("tcp"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
             if listens and connection.pid is not None:
-                return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+                return psutil.Process(connection.pid)
     except psutil.Error:
         pass
-    return "a process of another user"
+    return None

@@ -47,8 +47,8 @@ def configure(form: Form, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # These write the payloads they handle at lower levels.
-    for chatty in ("pyzeebe", "mail.log", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine"):
+    # At lower levels these write the payloads they handle, or what nobody asked for.
+    for chatty in ("alembic", "pyzeebe", "mail.log", "httpx", "httpcore", "uvicorn.access", "sqlalchemy.engine"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -3,24 +3,26 @@
 import asyncio
 import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from typing import cast
 
-import uvicorn
 from litestar.types import ASGIApp
 
-from waggle.app import App
+from waggle.app import App, StoreReadiness
 from waggle.engine.channel import connect
-from waggle.engine.client import ZeebeClient
-from waggle.engine.local import status
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
-from waggle.errors import BadSettings, TemporaryFailure
+from waggle.errors import BadSettings
+from waggle.health import RelayHealth, WorkerHealth
 from waggle.listening import listening
 from waggle.log import get_logger
 from waggle.mailbox import run_mailbox
+from waggle.reaching import engine_address, engine_answers, engine_client, patiently
 from waggle.registry import find_tasks
+from waggle.serving import health_told, serve
+from waggle.settings import Settings
+from waggle.storage.store import Store
+from waggle.task import Task
 
 log = get_logger(__name__)
 
@@ -28,6 +30,7 @@ SUPERVISED = "WAGGLE_SUPERVISOR_PID"
 """Names the supervisor to a process that it started: without it, the process ends too."""
 
 _LOOK_FOR_PARENT_S = 0.5
+_SILENT_POLLS = 4
 
 
 async def run_api(app: App, stop: asyncio.Event) -> None:
@@ -37,63 +40,94 @@ async def run_api(app: App, stop: asyncio.Event) -> None:
         BadSettings: PORT_TAKEN.
     """
     settings = app.settings.api
+    if await patiently("database", stop, lambda: _opened(app)) is None:
+        return
     with listening(settings.host, settings.port, "api.port") as sock:
+        log.info("api open", host=settings.host, port=settings.port)
         await serve(cast("ASGIApp", app.api()), sock, stop)
 
 
 async def run_relay(app: App, stop: asyncio.Event) -> None:
-    """Apply events and publish engine messages."""
-    async with engine_client(app) as engine:
-        await app.relay(engine).run(stop)
+    """Apply events and publish engine messages; a database or an engine that is away is waited for.
+
+    Raises:
+        BadSettings: PORT_TAKEN, or the catalogue or a journey's settings are wrong.
+    """
+    _ = app.catalogue, app.journeys
+    health = RelayHealth(lambda: StoreReadiness(app.store).check())
+    settings = app.settings.relay
+    async with health_told(health, settings.health_host, settings.health_port, "relay.health_port"):
+        if await patiently("database", stop, lambda: _opened(app)) is None:
+            return
+        # The engine need not answer yet: events are applied meanwhile.
+        address = await patiently("engine", stop, lambda: asyncio.to_thread(engine_address, app))
+        if address is None:
+            return
+        async with engine_client(app, address) as engine:
+            health.relay = app.relay(engine)
+            log.info("relay started", engine=address)
+            await health.relay.run(stop)
 
 
 async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -> None:
-    """Work on jobs of *task_types*, or of all if none is named.
+    """Work on jobs of *task_types*, or of all if none is named; a database or an engine that is away is waited for.
 
     Raises:
-        BadSettings: TASK_TYPE_UNKNOWN, or a service cannot be made from the settings.
+        BadSettings: TASK_TYPE_UNKNOWN, PORT_TAKEN, or a service cannot be made from the settings.
     """
     tasks = find_tasks()
     for task_type in task_types:
         if task_type not in tasks:
             raise BadSettings("TASK_TYPE_UNKNOWN", f"no worker answers {task_type!r}; known: {', '.join(tasks)}")
     chosen = [tasks[task_type] for task_type in (task_types or tuple(tasks))]
-    address = engine_address(app)
-    async with connect(app.gateway(address)) as channel:
-        options = WorkerOptions(name=f"waggle-{os.getpid()}", drain_s=app.settings.worker.drain_s)
-        runtime = WorkerRuntime(channel, chosen, app.services(), app.clock, options)
-        await runtime.run(stop)
+    settings = app.settings.worker
+    options = WorkerOptions(name=f"waggle-{os.getpid()}", drain_s=settings.drain_s)
+    health = WorkerHealth(lambda: engine_answers(app), _silent_limit_s(chosen, options))
+    async with health_told(health, settings.health_host, settings.health_port, "worker.health_port"):
+        services = await patiently("database", stop, lambda: asyncio.to_thread(app.services))
+        found = await patiently("engine", stop, lambda: engine_answers(app))
+        if services is None or found is None:
+            return
+        address, _ = found
+        async with connect(app.gateway(address)) as channel:
+            health.runtime = WorkerRuntime(channel, chosen, services, app.clock, options)
+            await health.runtime.run(stop)
 
 
 async def run_mail(app: App, stop: asyncio.Event) -> None:
-    """Take mail in and show it."""
+    """Take mail in and show it.
+
+    Raises:
+        BadSettings: PORT_TAKEN.
+    """
     mailbox = app.settings.mailbox
     folder = app.settings.home / "mailbox"
     await run_mailbox(folder, mailbox.smtp_port, mailbox.page_port, app.clock, stop, host=mailbox.host)
 
 
-def engine_address(app: App) -> str:
-    """Return host:port of the gateway.
+def check_doors(settings: Settings) -> None:
+    """Find now which port cannot be opened, rather than have a part say so in its log.
 
     Raises:
-        TemporaryFailure: ENGINE_DOWN, if the embedded engine is not running.
+        BadSettings: PORT_TAKEN, naming who has it.
     """
-    if not app.settings.embedded_engine:
-        return app.settings.engine.address
-    running = status(app.settings.engine_home)
-    if running.grpc_address is None:
-        raise TemporaryFailure(
-            "ENGINE_DOWN", "the embedded engine is not running; start it with `waggle engine start` or `waggle up`"
-        )
-    return running.grpc_address
+    with ExitStack() as opened:
+        for host, port, setting in doors(settings):
+            opened.enter_context(listening(host, port, setting))
 
 
-@asynccontextmanager
-async def engine_client(app: App) -> AsyncIterator[ZeebeClient]:
-    """Give a client of the engine."""
-    address = engine_address(app)
-    async with connect(app.gateway(address)) as channel:
-        yield app.engine_client(channel, address)
+def doors(settings: Settings) -> list[tuple[str, int, str]]:
+    """Return host, port and setting of everything that the parts listen on."""
+    api, mailbox, relay, worker = settings.api, settings.mailbox, settings.relay, settings.worker
+    found = [
+        (api.host, api.port, "api.port"),
+        (relay.health_host, relay.health_port, "relay.health_port"),
+        (worker.health_host, worker.health_port, "worker.health_port"),
+    ]
+    if mailbox.enabled:
+        found.append((mailbox.host, mailbox.smtp_port, "mailbox.smtp_port (and smtp.port with it)"))
+        found.append((mailbox.host, mailbox.page_port, "mailbox.page_port"))
+    return [door for door in found if door[1]]
 
 
 def run_until_stopped(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -113,26 +147,13 @@ def run_until_stopped(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-async def serve(asgi: ASGIApp, sock: socket.socket, stop: asyncio.Event) -> None:
-    """Serve an ASGI application on *sock* until *stop* is set."""
-    config = uvicorn.Config(
-        cast("Callable[..., Awaitable[None]]", asgi),  # two libraries' names of one protocol
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config)
+async def _opened(app: App) -> Store:
+    return await asyncio.to_thread(lambda: app.store)
 
-    async def end() -> None:
-        await stop.wait()
-        server.should_exit = True
 
-    ending = asyncio.create_task(end())
-    try:
-        await server.serve(sockets=[sock])
-    finally:
-        ending.cancel()
+def _silent_limit_s(tasks: Sequence[Task], options: WorkerOptions) -> float:
+    """Return how long a healthy worker may hear nothing: all slots busy with the longest task, then some polls."""
+    return max(task.timeout_s for task in tasks) + _SILENT_POLLS * options.poll_s
 
 
 async def _stop_with_supervisor(stop: asyncio.Event) -> None:
@@ -142,11 +163,3 @@ async def _stop_with_supervisor(stop: asyncio.Event) -> None:
     if supervisor is not None:
         log.warning("supervisor is gone, ending")
         stop.set()
-
-
-class _Server(uvicorn.Server):
-    """Leaves signals to us."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

@@ -87,8 +87,16 @@ class ScoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    health_host: str
+    health_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     drain_s: float
+    health_host: str
+    health_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,7 @@ class Settings:
     shop: ShopSettings
     policy: PolicySettings
     score: ScoreSettings
+    relay: RelaySettings
     worker: WorkerSettings
     log: LogSettings
     connectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -142,6 +151,7 @@ _SECTIONS: dict[str, type] = {
     "shop": ShopSettings,
     "policy": PolicySettings,
     "score": ScoreSettings,
+    "relay": RelaySettings,
     "worker": WorkerSettings,
     "log": LogSettings,
 }

@@ -12,9 +12,9 @@ from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import UnitOfWork
 from waggle.services.overview import Overview, look
 
-_LOOK_EVERY_S = 0.04
+_LOOK_EVERY_S = 0.02
 # A record is seen some ten milliseconds after the fact: quiet counts only if nothing has changed for this long.
-_QUIET_S = 0.12
+_QUIET_S = 0.08
 _PATIENCE_S = 90.0
 
 

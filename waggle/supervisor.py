@@ -60,7 +60,13 @@ class Supervisor:
             if stop.is_set():
                 return
             pause_s = _FIRST_PAUSE_S if loop.time() - began > _STEADY_S else min(2 * pause_s, _LONGEST_PAUSE_S)
-            log.warning("part ended, starting again", part=part.name, exit_code=code, pause_s=pause_s)
+            log.warning(
+                "part ended, starting again",
+                part=part.name,
+                exit_code=code,
+                pause_s=pause_s,
+                log=str(self._logs / f"{part.name}.log"),
+            )
             try:
                 async with asyncio.timeout(pause_s):
                     await stop.wait()

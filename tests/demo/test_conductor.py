@@ -24,7 +24,7 @@ class DeafHouse(PerfectHouse):
         return None
 
 
-async def test_the_clock_moves_by_at_most_a_minute_while_there_is_traffic(rules: Rules) -> None:
+async def test_the_clock_moves_by_at_most_two_minutes_while_there_is_traffic(rules: Rules) -> None:
     scenario = plan(3, 1, next_opening(SATURDAY))
     house = PerfectHouse(scenario, rules, SATURDAY)
 
@@ -32,10 +32,10 @@ async def test_the_clock_moves_by_at_most_a_minute_while_there_is_traffic(rules:
 
     to_the_opening, *steps = house.leaps
     assert SATURDAY + timedelta(seconds=to_the_opening) == scenario.starts_at
-    assert max(steps) <= 60
+    assert max(steps) <= 120
 
 
-def test_every_event_is_told_within_a_minute_of_its_time_and_never_before(played: PerfectHouse) -> None:
+def test_every_event_is_told_within_two_minutes_of_its_time_and_never_before(played: PerfectHouse) -> None:
     out_of_turn = {Kind.LATE_EVENT, Kind.ORDER_BEFORE_CART, Kind.REPEATED_DELIVERY}
     punctual = {shopper.number for shopper in played.scenario.shoppers if shopper.kind not in out_of_turn}
     late = [
@@ -45,7 +45,7 @@ def test_every_event_is_told_within_a_minute_of_its_time_and_never_before(played
     ]
 
     assert late
-    assert timedelta(0) <= min(late) <= max(late) <= timedelta(seconds=60)
+    assert timedelta(0) <= min(late) <= max(late) <= timedelta(seconds=120)
 
 
 async def test_it_ends_when_no_journey_is_open_and_nobody_has_anything_left_to_do(played: PerfectHouse) -> None:

@@ -180,7 +180,7 @@ async def test_a_coupon_that_may_have_been_read_is_never_taken_back(
 
 @pytest.mark.parametrize("how", ["suppressed", "failed"])
 async def test_a_coupon_whose_message_did_not_leave_goes_back_to_the_budget(
-    shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, enrolment_id: str, how: str
+    *, shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, enrolment_id: str, how: str
 ) -> None:
     coupon_id = await issue(desk(shop), enrolment_id)
     if how == "failed":
@@ -195,7 +195,7 @@ async def test_a_coupon_whose_message_did_not_leave_goes_back_to_the_budget(
 
 
 async def test_a_coupon_of_a_journey_that_ends_before_its_message_goes_back(
-    shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, clock: HandClock, enrolment_id: str
+    *, shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, clock: HandClock, enrolment_id: str
 ) -> None:
     coupon_id = await issue(desk(shop), enrolment_id)
     sender.when_connected = refuse_for_now
@@ -208,7 +208,7 @@ async def test_a_coupon_of_a_journey_that_ends_before_its_message_goes_back(
 
 
 async def test_a_coupon_at_the_door_goes_back_when_the_door_stays_shut(
-    shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, clock: HandClock, enrolment_id: str
+    *, shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, clock: HandClock, enrolment_id: str
 ) -> None:
     coupon_id = await issue(desk(shop), enrolment_id)
 

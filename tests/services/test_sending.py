@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from waggle.domain.message import Message
 from waggle.domain.quiet_hours import QuietHours
@@ -82,6 +84,16 @@ async def test_the_same_step_twice_is_one_message_and_one_answer(
 
     assert (again.outcome, again.reason) == (first.outcome, first.reason)
     assert len(sender.delivered) == 1
+
+
+async def test_the_database_itself_refuses_a_second_row_for_a_step(
+    sending: Sending, shop: Shop, enrolment_id: str
+) -> None:
+    await send(sending, enrolment_id)
+    second = replace(await shop.message(enrolment_id), message_id="another")
+
+    with pytest.raises(IntegrityError):
+        await shop.store.run(lambda tx: tx.messages.save(second))
 
 
 async def test_two_steps_are_two_messages(
@@ -242,6 +254,7 @@ MEANWHILE: list[tuple[Callable[[Shop, str], Awaitable[None]], str]] = [
 
 @pytest.mark.parametrize(("happens", "reason"), MEANWHILE)
 async def test_what_happens_before_the_claim_stops_the_message(
+    *,
     sending: Sending,
     sender: RecordingSender,
     shop: Shop,
@@ -259,6 +272,7 @@ async def test_what_happens_before_the_claim_stops_the_message(
 
 @pytest.mark.parametrize(("happens", "reason"), [*MEANWHILE, (expire, "expired")])
 async def test_what_happens_between_claim_and_hand_over_stops_the_message(
+    *,
     sending: Sending,
     sender: RecordingSender,
     shop: Shop,
@@ -368,7 +382,7 @@ async def test_a_server_that_refuses_for_now_gets_the_message_once_later(
 
 
 async def test_an_address_that_is_refused_fails_and_is_never_written_to_again(
-    sending: Sending, sender: RecordingSender, shop: Shop, store: UnitOfWork, clock: HandClock, enrolment_id: str
+    *, sending: Sending, sender: RecordingSender, shop: Shop, store: UnitOfWork, clock: HandClock, enrolment_id: str
 ) -> None:
     sender.when_connected = refuse_address
 
@@ -395,6 +409,17 @@ async def test_facts_that_are_accepted_but_not_applied_hold_the_message(
 
     assert (await send(sending, enrolment_id)).reason == "ordered"
     assert sender.sessions == 0
+
+
+@pytest.mark.parametrize("named", [{"customer_id": "c-1"}, {"cart_id": "cart-1"}])
+async def test_facts_hold_the_message_though_their_sender_gave_another_subject(
+    sending: Sending, shop: Shop, enrolment_id: str, named: dict[str, str]
+) -> None:
+    data = {"order_id": "o-1", "currency": "EUR", "total_minor": 1, **named}
+    await shop.accept(facts.event("order-placed", "e-1", data, shop.clock.now(), subject="order-1"))
+
+    with pytest.raises(TemporaryFailure, match="FACTS_PENDING"):
+        await send(sending, enrolment_id)
 
 
 async def test_facts_that_come_in_during_the_session_hold_it_too(
@@ -520,7 +545,7 @@ async def test_the_sweeper_ends_what_expired_and_what_nobody_answered_for_and_no
 
 
 async def test_the_sweeper_leaves_a_claim_alone_until_its_lease_is_over(
-    sending: Sending, sender: RecordingSender, shop: Shop, clock: HandClock, store: UnitOfWork, enrolment_id: str
+    *, sending: Sending, sender: RecordingSender, shop: Shop, clock: HandClock, store: UnitOfWork, enrolment_id: str
 ) -> None:
     sender.when_connected = kill
     with pytest.raises(ProcessKilledError):
@@ -536,7 +561,7 @@ async def test_the_sweeper_leaves_a_claim_alone_until_its_lease_is_over(
 
 
 async def test_a_message_whose_journey_ends_while_it_waits_ends_with_it(
-    sending: Sending, sender: RecordingSender, shop: Shop, clock: HandClock, store: UnitOfWork, enrolment_id: str
+    *, sending: Sending, sender: RecordingSender, shop: Shop, clock: HandClock, store: UnitOfWork, enrolment_id: str
 ) -> None:
     sender.when_connected = refuse_for_now
     with pytest.raises(TemporaryFailure):
@@ -618,6 +643,7 @@ async def test_control_without_the_unique_row_the_same_step_is_sent_twice(
 
 @pytest.mark.parametrize(("happens", "reason"), MEANWHILE)
 async def test_control_without_the_checks_the_wrong_mail_leaves(
+    *,
     sending: Sending,
     sender: RecordingSender,
     shop: Shop,

@@ -1,17 +1,16 @@
 """The command `waggle`."""
 
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from cyclopts import App as Commands
 from rich.console import Console
+from rich.text import Text
 
-from waggle.cli import deploy, doctor, keys, parts, tasks, up
-from waggle.cli.demo import demo
-from waggle.cli.engine import app as engine
 from waggle.errors import BadSettings, TemporaryFailure, WaggleError
 
-FAILED, MISUSED, NOT_NOW = 1, 2, 3
+DONE, FAILED, MISUSED, NOT_NOW, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: it was tried and did not succeed; what was asked or set is wrong; something is away and may come back."""
 
 commands = Commands(
@@ -20,28 +19,32 @@ commands = Commands(
     "Example: `waggle up` runs everything on this machine; `waggle demo` shows it at work.",
     version_flags=["--version"],
 )
-commands.command(up.up)
-commands.command(demo)
-commands.command(deploy.deploy)
-commands.command(doctor.doctor)
-commands.command(tasks.tasks)
-commands.command(keys.app)
-commands.command(engine)
-commands.command(parts.api)
-commands.command(parts.relay)
-commands.command(parts.worker)
-commands.command(parts.mailbox)
+# By name: a command that is not asked for is not imported.
+commands.command("waggle.cli.up:up", name="up")
+commands.command("waggle.cli.demo:demo", name="demo")
+commands.command("waggle.cli.deploy:deploy", name="deploy")
+commands.command("waggle.cli.doctor:doctor", name="doctor")
+commands.command("waggle.cli.tasks:tasks", name="tasks")
+commands.command("waggle.cli.keys:app", name="keys")
+commands.command("waggle.cli.engine:app", name="engine")
+commands.command("waggle.cli.parts:api", name="api")
+commands.command("waggle.cli.parts:relay", name="relay")
+commands.command("waggle.cli.parts:worker", name="worker")
+commands.command("waggle.cli.parts:mailbox", name="mailbox")
 
 
-def main() -> NoReturn:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with an exit code that means something."""
-    errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        result = commands(sys.argv[1:], exit_on_error=True)
+        result = commands(sys.argv[1:] if arguments is None else arguments, exit_on_error=True)
     except WaggleError as error:
-        errors.print(f"[bold red]waggle:[/] {error.code}: ", error.message or "(no more is known)", sep="", markup=True)
-        code = {BadSettings: MISUSED, TemporaryFailure: NOT_NOW}.get(type(error), FAILED)
-        sys.exit(code)
+        _say(error)
+        sys.exit({BadSettings: MISUSED, TemporaryFailure: NOT_NOW}.get(type(error), FAILED))
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(result if isinstance(result, int) else 0)
+        sys.exit(INTERRUPTED)
+    sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _say(error: WaggleError) -> None:
+    text = Text.assemble(("waggle: ", "bold red"), (error.code, "bold"), f": {error.message}" if error.message else "")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text)

@@ -2,22 +2,30 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
+import psutil
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from waggle.app import App
-from waggle.errors import BadSettings, WaggleError
+from waggle.errors import BadSettings, TemporaryFailure, WaggleError
+from waggle.listening import listener, listening
 from waggle.ports.email import EmailSender
-from waggle.processes import engine_client
+from waggle.processes import doors
+from waggle.reaching import engine_answers
 from waggle.registry import find_connectors, find_tasks
-from waggle.services.deployment import files_in
-from waggle.services.diagram_checks import check_diagrams
-from waggle.settings import load_settings
+from waggle.resources import shipped
+from waggle.services.deployment import files_in, refuse_wrong
+from waggle.settings import Settings, load_settings, typed_section
+
+_ENGINE_WITHIN_S = 5.0
+_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,7 @@ def doctor(*, json: bool = False) -> int:
     if json:
         print(msgspec.json.encode(findings).decode())
     else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for finding in findings:
-            mark = "[green]good[/]" if finding.state == "good" else "[bold red]bad[/]"
-            table.add_row(mark, finding.what, finding.detail)
-        Console().print(table)
+        _show(findings)
     return int(any(finding.state == "bad" for finding in findings))
 
 
@@ -57,59 +61,124 @@ async def _examine() -> list[Finding]:
     except WaggleError as error:
         return [Finding("settings", "bad", str(error))]
     app = App(settings)
-    own = sorted({source for source in settings.sources.values() if not source.endswith("config/waggle.toml")})
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
-        ("tasks", lambda: _done(f"{len(find_tasks())} task types")),
+        ("tasks", _tasks),
         ("connectors", lambda: _connectors(app)),
-        ("journeys", lambda: _journeys(app)),
-        ("messages", lambda: _done(f"{len(app.templates.names)} templates in {settings.config_dir / 'messages'}")),
+        ("diagrams", lambda: _diagrams(app)),
+        ("messages", lambda: _messages(app)),
         ("database", lambda: _database(app)),
         ("engine", lambda: _engine(app)),
-        ("api port", lambda: _port(settings.api.host, settings.api.port)),
+        ("ports", lambda: _ports(settings)),
     ]
-    found = [Finding("settings", "good", f"{settings.config_dir}{''.join(f', {name}' for name in own)}")]
-    for what, check in checks:
-        try:
-            found.append(Finding(what, "good", await check()))
-        except WaggleError as error:
-            found.append(Finding(what, "bad", str(error)))
-    app.close()
+    found = [Finding("settings", "good", _settings(settings))]
+    try:
+        for what, check in checks:
+            try:
+                found.append(Finding(what, "good", await check()))
+            except WaggleError as error:
+                found.append(Finding(what, "bad", str(error)))
+    finally:
+        app.close()
     return found
 
 
-async def _done(text: str) -> str:
-    return text
+def _show(findings: Sequence[Finding]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        style = "green" if finding.state == "good" else "bold red"
+        table.add_row(Text(finding.state, style), finding.what, Text(finding.detail, overflow="fold"))
+    console = Console()
+    console.print(table)
+    bad = sum(finding.state == "bad" for finding in findings)
+    console.print(Text(f"{bad} to mend" if bad else "All is well.", "bold red" if bad else "green"))
+
+
+def _settings(settings: Settings) -> str:
+    """Say where things lie and what is in force besides the defaults; no value that may be a secret."""
+    defaults = {str(folder / "waggle.toml") for folder in (shipped("config"), settings.config_dir)}
+    lines = [f"state in {settings.home}", f"configuration in {settings.config_dir}"]
+    for key, source in sorted(settings.sources.items()):
+        section, _, name = key.partition(".")
+        if source not in defaults:
+            value = getattr(getattr(settings, section, None), name, None)
+            lines.append(f"{key}{f' = {value}' if value is not None else ''}, from {source}")
+    return "\n".join(lines)
+
+
+async def _tasks() -> str:
+    return f"{len(find_tasks())} task types; `waggle tasks` lists them"
 
 
 async def _connectors(app: App) -> str:
     app.provider(EmailSender)
-    return f"{', '.join(find_connectors())}; e-mail can leave through one of them"
+    doors = []
+    for name, keys in app.settings.connectors.items():
+        typed: Any = typed_section(find_connectors()[name].settings, keys, name)
+        if hasattr(typed, "host") and hasattr(typed, "port"):
+            if not _answers(typed.host, typed.port):
+                raise TemporaryFailure(
+                    "NOBODY_LISTENS",
+                    f"{name}: nobody listens on {typed.host}:{typed.port}; correct {name}.host and {name}.port, "
+                    "or start what should be there (the mailbox of `waggle up`, if it is that)",
+                )
+            doors.append(f"{name} ({typed.host}:{typed.port} answers)")
+        else:
+            doors.append(name)
+    return ", ".join(doors)
 
 
-async def _journeys(app: App) -> str:
+async def _diagrams(app: App) -> str:
     settings = app.settings
-    findings = check_diagrams(settings.bpmn_dir, settings.config_dir, find_tasks())
-    if findings:
-        raise BadSettings("DIAGRAMS_WRONG", "\n".join(str(finding) for finding in findings))
+    refuse_wrong(settings.bpmn_dir, settings.config_dir, find_tasks())
     _ = app.catalogue, app.journeys
-    return f"{len(files_in(settings.bpmn_dir))} diagrams and decisions in {settings.bpmn_dir}"
+    return f"{len(files_in(settings.bpmn_dir))} journeys, decisions and forms in {settings.bpmn_dir}"
+
+
+async def _messages(app: App) -> str:
+    return f"{len(app.templates.names)} templates in {app.settings.config_dir / 'messages'}"
 
 
 async def _database(app: App) -> str:
-    pending = await app.store.read(lambda tx: tx.events.count_pending())
+    """Read and write: a database that can only be read takes no event."""
+    pending = await app.store.run(lambda tx: tx.events.count_pending())
     set_aside = await app.store.read(lambda tx: tx.events.quarantined())
     kind = "SQLite" if app.settings.database_url.startswith("sqlite") else "PostgreSQL"
     return f"{kind}, up to date; {pending} events to apply, {len(set_aside)} set aside"
 
 
 async def _engine(app: App) -> str:
-    async with engine_client(app) as engine:
-        topology = await engine.topology()
-    return f"Zeebe {topology.gateway_version}, {topology.partitions_led} of {topology.partitions} partitions led"
+    address, topology = await engine_answers(app, _ENGINE_WITHIN_S)
+    if not topology.is_ready:
+        led = f"{topology.partitions_led} of {topology.partitions} partitions"
+        raise TemporaryFailure("ENGINE_NOT_READY", f"{address} answers, but only {led} take commands: see its log")
+    return f"Zeebe {topology.gateway_version} at {address}, {topology.partitions} partition(s)"
 
 
-async def _port(host: str, port: int) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
-        sock.settimeout(1)
-        taken = sock.connect_ex((host, port)) == 0
-    return f"{host}:{port} answers" if taken else f"{host}:{port} is free"
+async def _ports(settings: Settings) -> str:
+    """Tell of each port of ours whether it is free or a part of ours has it already."""
+    told = []
+    for host, port, setting in doors(settings):
+        try:
+            with listening(host, port, setting):
+                told.append(f"{port} free")
+        except BadSettings:
+            if not _is_ours(port):
+                raise
+            told.append(f"{port} ours")
+    return ", ".join(told)
+
+
+def _is_ours(port: int) -> bool:
+    process = listener(port)
+    try:
+        return process is not None and any(Path(word).name == "waggle" for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _WITHIN_S).close()
+    except OSError:
+        return False
+    return True

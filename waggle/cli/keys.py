@@ -7,7 +7,11 @@ from cyclopts import App as Commands
 from waggle.app import App
 from waggle.settings import load_settings
 
-app = Commands(name="keys", help="Write keys: who may send events.")
+app = Commands(
+    name="keys",
+    help="Write keys: who may send events.\n\n"
+    "Example: `waggle keys create shop` prints one for the header `Authorization: Bearer <write key>`.",
+)
 
 
 @app.command

@@ -33,9 +33,10 @@ def tasks(*, json: bool = False) -> None:
         ]
         print(msgspec.json.encode(listed).decode())
         return
-    table = Table("task type", "what it does", "may throw", box=None, pad_edge=False)
+    table = Table("task type", "what it does", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for task in found:
         does = (task.call.__doc__ or "").strip().splitlines()[0]
-        table.add_row(task.task_type, does, ", ".join(sorted(task.throws)))
+        thrown = "".join(f"\nthrows {code}" for code in sorted(task.throws))
+        table.add_row(task.task_type, does + thrown)
     Console().print(table)

@@ -1,7 +1,11 @@
 """`waggle up`: everything on this machine."""
 
 import asyncio
+import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +13,8 @@ from rich.table import Table
 from waggle.app import App
 from waggle.cli.progress import shown
 from waggle.engine.local import EngineOptions
+from waggle.engine.local.locks import LockHeld, held
+from waggle.errors import BadSettings
 from waggle.installation import Installation, installed
 from waggle.log import configure
 from waggle.settings import Settings, load_settings
@@ -16,7 +22,7 @@ from waggle.settings import Settings, load_settings
 FIRST_SOURCE = "shop"
 
 
-def up() -> None:
+def up() -> int:
     """Run engine, mailbox, API, relay and workers; start again what dies; Ctrl-C ends all.
 
     Example: `WAGGLE_ENGINE__OPERATE=false waggle up`
@@ -25,7 +31,8 @@ def up() -> None:
     configure(settings.log.form, settings.log.level)
     app = App(settings)
     try:
-        asyncio.run(_up(app))
+        with _alone(settings.home):
+            return asyncio.run(_up(app))
     finally:
         app.close()
 
@@ -42,28 +49,64 @@ def engine_options(settings: Settings) -> EngineOptions | None:
     )
 
 
-async def _up(app: App) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep a second `up` out: both would think the engine theirs, and the first to end would end it for the other."""
+    note = home / "up.lock"
+    try:
+        with held(note, limit_s=0):
+            note.write_text(str(os.getpid()), encoding="ascii")
+            yield
+    except LockHeld:
+        raise BadSettings(
+            "UP_ALREADY",
+            f"`waggle up` runs in {home} as process {note.read_text('ascii')}: end that, "
+            "or set WAGGLE_HOME to another folder",
+        ) from None
+
+
+async def _up(app: App) -> int:
     console = Console()
-    with shown(console) as progress:
-        async with installed(app, engine_options(app.settings), progress, {}) as installation:
-            progress.ended()
-            await _greet(console, installation)
-            await stop.wait()
+    _cancel_at_signals(console)
+    is_up = False
+    try:
+        with shown(console) as progress:
+            async with installed(app, engine_options(app.settings), progress, {}) as installation:
+                progress.ended()
+                await _greet(console, installation)
+                is_up = True
+                await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        console.print("Everything has ended.")
+    return 0 if is_up else 130
+
+
+def _cancel_at_signals(console: Console) -> None:
+    """Have the first Ctrl-C or SIGTERM cancel the current task; later ones change nothing: ending is under way."""
+    loop, main = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if main is not None and not main.cancelling():
             console.print("Ending everything ...")
+            main.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
 
 
 async def _greet(console: Console, installation: Installation) -> None:
     app = installation.app
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, address in installation.addresses.items():
         table.add_row(name, address)
     table.add_row("Journeys", ", ".join(each.name for each in installation.deployed if each.kind == "process"))
     table.add_row("Logs", str(app.settings.home / "logs"))
-    console.print(table)
     if not await app.store.read(lambda tx: tx.write_keys.sources()):
         key = await app.write_keys.create(FIRST_SOURCE)
-        console.print(f"Write key of the source {FIRST_SOURCE!r}, shown this once: [bold]{key}[/]")
+        table.add_row(
+            "Write key", f"{key}\nof the source {FIRST_SOURCE!r}, shown this once; `waggle keys create` makes more"
+        )
+    console.print(table, highlight=False)
     console.print("Ctrl-C ends everything.")

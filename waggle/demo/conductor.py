@@ -7,7 +7,7 @@ from typing import Protocol
 from waggle.demo.scenario import Scenario
 from waggle.demo.shop_process import Played
 
-_STEP_S = 60.0
+_STEP_S = 120.0
 # Who left a cart at the very end is written to within this time, if it is day there.
 _LAST_MAILS = timedelta(minutes=35)
 # Timers and shoppers that are due within this time of each other are met in one step.

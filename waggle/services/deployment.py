@@ -20,6 +20,18 @@ def files_in(bpmn_dir: Path) -> list[Path]:
     )
 
 
+def refuse_wrong(bpmn_dir: Path, config_dir: Path, tasks: Mapping[str, TaskType]) -> None:
+    """Return if nothing speaks against deploying *bpmn_dir*.
+
+    Raises:
+        PermanentFailure: DIAGRAMS_WRONG, with every finding.
+    """
+    findings = check_diagrams(bpmn_dir, config_dir, tasks)
+    if findings:
+        listed = "\n".join(str(finding) for finding in findings)
+        raise PermanentFailure("DIAGRAMS_WRONG", f"nothing was deployed, since journeys would fail:\n{listed}")
+
+
 async def deploy_all(
     engine: JourneyEngine, bpmn_dir: Path, config_dir: Path, tasks: Mapping[str, TaskType]
 ) -> list[Deployed]:
@@ -29,10 +41,7 @@ async def deploy_all(
         PermanentFailure: DIAGRAMS_WRONG, with every finding, or DIAGRAM_REFUSED by the engine; nothing was deployed.
         TemporaryFailure: the engine could not be reached for a minute.
     """
-    findings = check_diagrams(bpmn_dir, config_dir, tasks)
-    if findings:
-        listed = "\n".join(str(finding) for finding in findings)
-        raise PermanentFailure("DIAGRAMS_WRONG", f"nothing was deployed, since journeys would fail:\n{listed}")
+    refuse_wrong(bpmn_dir, config_dir, tasks)
     files = files_in(bpmn_dir)
     # A young engine may take its time over the first request, and deploying the same bytes again changes nothing.
     async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=_PATIENCE_S):

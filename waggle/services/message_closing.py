@@ -5,11 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 from waggle.domain.message import Message
-from waggle.log import get_logger
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.coupons import give_back, hand_out
-
-log = get_logger(__name__)
 
 FinalState = Literal["suppressed", "failed", "in_doubt", "sent"]
 
@@ -26,5 +23,4 @@ def close(tx: Transaction, message: Message, state: FinalState, reason: str, now
         hand_out(tx, message.coupon_id, now)
     else:
         give_back(tx, message.coupon_id, now)
-    log.info("message settled", message_id=message.message_id, step=message.step, state=state, reason=reason)
     return closed

@@ -1,6 +1,7 @@
 """Take accepted events from the inbox to the projections and the engine, in order, once, whatever dies on the way."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -36,6 +37,13 @@ class Relay:
         self._engine = engine
         self._enrolling = enrolling
         self._clock = clock
+        self._turned_s: dict[str, float] = {}
+        self._engine_trouble = ""
+
+    @property
+    def stillness_s(self) -> float:
+        """Seconds since the loop that rests longest last took a step; grows if one is stuck, not while it waits."""
+        return time.monotonic() - min(self._turned_s.values()) if self._turned_s else 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; a database or an engine that is away is waited for, never given up."""
@@ -63,13 +71,17 @@ class Relay:
         async def one(queued: QueuedMessage) -> None:
             async with gate:
                 await self._publish_one(queued)
+                self._turn("publish")
 
         await asyncio.gather(*(one(queued) for queued in due))
         return len(due)
 
     async def sweep(self) -> int:
         """End messages that cannot leave any more, and start journeys again that nobody claimed."""
-        return await self._store.run(self._sweep)
+        worked = await self._store.run(self._sweep)
+        if worked:
+            log.info("swept", count=worked)
+        return worked
 
     def _apply_batch(self, tx: Transaction) -> int:
         now = self._clock.now()
@@ -118,7 +130,10 @@ class Relay:
             await self._engine.publish(queued.message)
         except TemporaryFailure as failure:
             pause_s = min(failure.retry_after_s * 2 ** min(queued.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
-            log.warning("engine message waits", name=queued.message.name, code=failure.code, retry_after_s=pause_s)
+            # One line when trouble begins: a thousand messages may wait for one engine.
+            say = log.debug if failure.code == self._engine_trouble else log.warning
+            say("engine messages wait", code=failure.code, reason=failure.message)
+            self._engine_trouble = failure.code
             later = self._clock.now() + timedelta(seconds=pause_s)
             await self._store.run(lambda tx: tx.engine_messages.postpone(queued.queue_id, later))
         except PermanentFailure as failure:
@@ -126,6 +141,9 @@ class Relay:
             code = failure.code
             await self._store.run(lambda tx: tx.engine_messages.mark_refused(queued.queue_id, code, self._clock.now()))
         else:
+            if self._engine_trouble:
+                log.info("engine takes messages again")
+                self._engine_trouble = ""
             await self._store.run(lambda tx: tx.engine_messages.mark_published(queued.queue_id, self._clock.now()))
 
     def _sweep(self, tx: Transaction) -> int:
@@ -148,6 +166,7 @@ class Relay:
     async def _repeat(self, stop: asyncio.Event, what: str, step: Callable[[], Awaitable[int]], idle_s: float) -> None:
         failures = 0
         while not stop.is_set():
+            self._turn(what)
             try:
                 worked = await step()
                 failures = 0
@@ -158,6 +177,9 @@ class Relay:
                 log.warning("relay waits", step=what, code=failure.code, retry_after_s=pause_s)
             if pause_s:
                 await _pause(stop, pause_s)
+
+    def _turn(self, what: str) -> None:
+        self._turned_s[what] = time.monotonic()
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

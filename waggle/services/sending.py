@@ -7,12 +7,15 @@ from typing import Literal
 
 from waggle.domain.message import Message
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
+from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.email import Email, EmailSender
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.composing import Composer
 from waggle.services.message_checks import SendingPolicy, check
 from waggle.services.message_closing import close
+
+log = get_logger(__name__)
 
 SendOutcome = Literal["sent", "held", "suppressed", "failed", "in_doubt"]
 
@@ -70,7 +73,12 @@ class Sending:
                 events about the customer are accepted but not yet applied, so that the answer could be wrong.
             PermanentFailure: ENROLMENT_UNKNOWN or MESSAGE_TEMPLATE_UNKNOWN.
         """
+        sent = await self._send(enrolment_id, step, template, coupon_id)
+        # Not inside a transaction, which may be run more than once.
+        log.info("message stands", enrolment_id=enrolment_id, step=step, outcome=sent.outcome, reason=sent.reason)
+        return sent
 
+    async def _send(self, enrolment_id: str, step: str, template: str, coupon_id: str | None) -> Sent:
         def claim(tx: Transaction) -> _Claim | Sent:
             return self._claim(tx, enrolment_id, step, template, coupon_id)
 

@@ -18,9 +18,10 @@ from waggle.storage.repositories import SqlTransaction
 T = TypeVar("T")
 
 _CONNECTIONS = 8
-# With eight connections at most seven others can come first; more repeats mean that something else is wrong.
-_MOST_TRIES = 12
+# As long as a statement may take: an answer given up here may be that a mail has left, and would put it in doubt.
+_PATIENCE_S = 10.0
 _FIRST_PAUSE_S = 0.005
+_LONGEST_PAUSE_S = 0.1
 
 
 def postgresql_engine(url: URL) -> Engine:
@@ -55,13 +56,15 @@ class PostgresqlUnitOfWork:
         self._engine.dispose()
 
     def _run(self, work: Callable[[Transaction], T]) -> T:
-        for tried in range(1, _MOST_TRIES + 1):
+        give_up_at_s = time.monotonic() + _PATIENCE_S
+        pause_s = _FIRST_PAUSE_S
+        while True:
             try:
                 with self._engine.begin() as connection:
                     return work(SqlTransaction(connection))
             except DBAPIError as error:
-                if not is_serialization_failure(error) or tried == _MOST_TRIES:
+                if not is_serialization_failure(error) or time.monotonic() > give_up_at_s:
                     raise (translated(error) or error) from error
             # The winner's transaction must end first; jitter keeps the losers apart.
-            time.sleep(_FIRST_PAUSE_S * tried * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
-        raise AssertionError("unreachable")
+            time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

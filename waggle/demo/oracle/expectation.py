@@ -154,8 +154,9 @@ class _Judge:
         reason = self.world.exit_between(cart, cart.last_at, idle_at) or self._objection(cart, idle_at)
         if reason:
             return replace(right, reason=reason)
-        band = score_band(self.world.orders_of(cart.shopper, idle_at), idle_at)
-        return self._first_mail(cart, replace(right, campaign=offer(band, right.value_minor)), idle_at)
+        placed = self.world.orders_of(cart.shopper, idle_at)
+        campaign = offer(score_band(placed, idle_at), right.value_minor, len(placed))
+        return self._first_mail(cart, replace(right, campaign=campaign), idle_at)
 
     def _first_mail(self, cart: _LeftCart, right: Expected, idle_at: datetime) -> Expected:
         closes_at = cart.last_at + self._rules.promptness

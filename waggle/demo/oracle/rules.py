@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-# Score band, cart value from (in cents), campaign; the first that fits, as agreed with the owner of the shop.
-_OFFERS: tuple[tuple[str | None, int, str | None], ...] = (
-    ("champion", 15000, "cart-5"),
-    ("champion", 0, None),
-    ("loyal", 10000, "cart-5"),
-    ("loyal", 0, None),
-    ("lapsed", 8000, "cart-15"),
-    ("lapsed", 0, "cart-10"),
-    ("new", 6000, "cart-10"),
-    ("occasional", 8000, "cart-10"),
-    (None, 0, "cart-5"),
+# Score band, cart value from (in cents), orders from, campaign; the first that fits, as agreed with the shop's owner.
+_OFFERS: tuple[tuple[str | None, int, int, str | None], ...] = (
+    ("champion", 15000, 0, "cart-5"),
+    ("champion", 0, 0, None),
+    ("loyal", 10000, 0, "cart-5"),
+    ("loyal", 0, 0, None),
+    ("lapsed", 8000, 0, "cart-15"),
+    ("lapsed", 0, 3, "cart-15"),
+    ("lapsed", 0, 0, "cart-10"),
+    ("new", 6000, 0, "cart-10"),
+    ("occasional", 8000, 0, "cart-10"),
+    (None, 0, 0, "cart-5"),
 )
 _LEAST_FOR_A_COUPON_MINOR = 3000
 _LAPSED_AFTER = timedelta(days=180)
@@ -71,10 +72,12 @@ def score_band(placed: Sequence[tuple[datetime, int]], moment: datetime) -> str:
     return "loyal" if len(placed) >= 2 else "occasional"
 
 
-def offer(score_band: str, value_minor: int) -> str | None:
+def offer(score_band: str, value_minor: int, order_count: int) -> str | None:
     """Return the campaign that such a customer is offered for a cart of that value, if any."""
     if value_minor < _LEAST_FOR_A_COUPON_MINOR:
         return None
     return next(
-        campaign for band, from_minor, campaign in _OFFERS if band in (None, score_band) and value_minor >= from_minor
+        campaign
+        for band, from_minor, from_orders, campaign in _OFFERS
+        if band in (None, score_band) and value_minor >= from_minor and order_count >= from_orders
     )
