@@ -73,7 +73,12 @@ class App:
 
     @cached_property
     def store(self) -> Store:
-        """The database, brought up to date."""
+        """The database, brought up to date.
+
+        Raises:
+            BadSettings: a section of the settings belongs to nobody, so that what it sets is not what is in force.
+        """
+        self._check_sections()
         return open_store(self.settings.database_url, busy_timeout_s=self.settings.database.busy_timeout_s)
 
     @cached_property
@@ -174,9 +179,6 @@ class App:
             BadSettings: no connector or more than one is set for it, or its section is wrong.
         """
         connectors = find_connectors()
-        for section in self.settings.connectors:
-            if section not in connectors:
-                raise BadSettings("SETTING_UNKNOWN", f"[{section}] is neither a part of Waggle nor a connector")
         able = [each for each in connectors.values() if port in each.provides]
         chosen = [each for each in able if each.name in self.settings.connectors]
         if len(chosen) != 1:
@@ -196,6 +198,12 @@ class App:
         """Let go of the database, if it was opened."""
         if "store" in self.__dict__:
             self.store.close()
+
+    def _check_sections(self) -> None:
+        connectors = find_connectors()
+        for section in self.settings.connectors:
+            if section not in connectors:
+                raise BadSettings("SETTING_UNKNOWN", f"[{section}] is neither a part of Waggle nor a connector")
 
     def _composer(self) -> Composer:
         shop = self.settings.shop

@@ -9,6 +9,14 @@ _ATTRIBUTE = "__waggle_task__"
 
 
 @dataclass(frozen=True, slots=True)
+class JobOrigin:
+    """Where in the engine a job comes from: for people to look up, never to decide by, since a crash changes it."""
+
+    instance_key: int
+    element_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One task type: what it reads, returns, needs and may throw."""
 
@@ -18,6 +26,8 @@ class Task:
     output: type
     needs: Mapping[str, type]
     """Parameter name -> type of the service that the runtime passes in."""
+    origin: str | None
+    """Name of the parameter that is to be told the JobOrigin, if any."""
     throws: frozenset[str]
     timeout_s: float
     """The handler is stopped after this long; the lease on the job is longer."""
@@ -50,7 +60,7 @@ def task(
     """Make an async function the answer to *task_type*.
 
     Its first parameter is the input dataclass, its return type the output dataclass, and every further parameter a
-    service, found by its type.
+    service, found by its type, or the JobOrigin.
     """
 
     def declare(call: Handler) -> Handler:
@@ -62,7 +72,8 @@ def task(
             call=call,
             input=hints[first],
             output=output,
-            needs={name: hints[name] for name in rest},
+            needs={name: hints[name] for name in rest if hints[name] is not JobOrigin},
+            origin=next((name for name in rest if hints[name] is JobOrigin), None),
             throws=frozenset(throws),
             timeout_s=timeout_s,
             concurrency=concurrency,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from waggle.ports.journey_engine import Scalar
 from waggle.services.enrolments import Enrolments
-from waggle.task import task
+from waggle.task import JobOrigin, task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +23,13 @@ class EnrolmentOpened:
 
 
 @task("open-enrolment")
-async def open_enrolment(job: OpenEnrolment, enrolments: Enrolments) -> EnrolmentOpened:
+async def open_enrolment(job: OpenEnrolment, origin: JobOrigin, enrolments: Enrolments) -> EnrolmentOpened:
     """Claim the enrolment, so that it is not started again.
 
     Raises:
         PermanentFailure: ENROLMENT_UNKNOWN, when the instance was started by hand with an invented id.
     """
-    opened = await enrolments.open(job.enrolment_id)
+    opened = await enrolments.open(job.enrolment_id, origin.instance_key)
     return EnrolmentOpened(
         proceed=opened.proceed,
         cart_id=opened.cart_id,

@@ -304,14 +304,14 @@ async def test_a_journey_is_opened_once_and_answers_everyone_alike_until_it_ends
     await shop.cart()
     enrolment_id = (await shop.enrolment()).enrolment_id
 
-    opened = [await enrolments.open(enrolment_id) for _ in range(2)]
+    opened = [await enrolments.open(enrolment_id, 1) for _ in range(2)]
     assert [(each.proceed, each.cart_id, each.customer_id) for each in opened] == [(True, "cart-1", "c-1")] * 2
     assert opened[0].settings == {"cart_idle": "PT5M"}
     assert (await shop.enrolment()).started_at == clock.now()
 
     await enrolments.end(enrolment_id, "ordered", "")
     await enrolments.end(enrolment_id, "no_order", "too late")
-    assert (await enrolments.open(enrolment_id)).proceed is False
+    assert (await enrolments.open(enrolment_id, 1)).proceed is False
     known = await shop.enrolment()
     assert (known.state, known.outcome, known.outcome_reason) == ("ended", "ordered", "")
 
@@ -320,14 +320,14 @@ async def test_an_invented_enrolment_is_a_defect(store: UnitOfWork, clock: HandC
     enrolments = Enrolments(store, book(), clock)
 
     with pytest.raises(WaggleError, match="ENROLMENT_UNKNOWN"):
-        await enrolments.open("nobody")
+        await enrolments.open("nobody", 1)
     with pytest.raises(WaggleError, match="ENROLMENT_UNKNOWN"):
         await enrolments.end("nobody", "ordered", "")
 
 
 async def test_a_new_line_in_a_living_cart_does_not_enrol_it_again(shop: Shop, clock: HandClock) -> None:
     await shop.cart()
-    await Enrolments(shop.store, book(), clock).open((await shop.enrolment()).enrolment_id)
+    await Enrolments(shop.store, book(), clock).open((await shop.enrolment()).enrolment_id, 1)
     clock.advance(timedelta(minutes=1))
     await shop.cart(items=[WAX])
 

@@ -23,7 +23,7 @@ async def test_each_thing_is_counted_where_it_stands(shop: Shop, sending: Sendin
     enrolments = Enrolments(shop.store, book(), shop.clock)
     first, second, _ = [(await shop.enrolment(f"cart-{n}")).enrolment_id for n in (1, 2, 3)]
     for enrolment_id in (first, second):
-        await enrolments.open(enrolment_id)
+        await enrolments.open(enrolment_id, 1)
         await sending.send(enrolment_id=enrolment_id, step="first-mail", template="abandoned-cart", coupon_id=None)
     await enrolments.end(second, "not_sent", "frequency_cap")
     await shop.relay.publish()

@@ -179,7 +179,7 @@ async def test_a_start_that_was_claimed_is_not_published_again(
 ) -> None:
     await shop.cart()
     await shop.relay.publish()
-    await Enrolments(store, book(), clock).open((await shop.enrolment()).enrolment_id)
+    await Enrolments(store, book(), clock).open((await shop.enrolment()).enrolment_id, 1)
     clock.advance(timedelta(minutes=5))
 
     assert await shop.relay.sweep() == 0

@@ -128,6 +128,7 @@ async def _opened(shoppers: int, seed: int, began_s: float, progress: Shown) -> 
                 port_offset=None if settings.engine.port_offset < 0 else settings.engine.port_offset,
                 controlled_clock=True,
                 records_url=records.url,
+                quick=True,
             )
             async with installed(app, options, progress, environment) as installation:
                 simulation = Simulation(app.store, records, settings.engine_home, app.clock)

@@ -34,8 +34,10 @@ class Enrolments:
         self._journeys = journeys
         self._clock = clock
 
-    async def open(self, enrolment_id: str) -> Opened:
+    async def open(self, enrolment_id: str, instance_key: int) -> Opened:
         """Claim the enrolment for its journey; an enrolment that runs already answers the same again.
+
+        *instance_key* is noted for people; after a crash of the engine the newest one counts.
 
         Raises:
             PermanentFailure: ENROLMENT_UNKNOWN.
@@ -45,6 +47,8 @@ class Enrolments:
             enrolment = _known(tx, enrolment_id)
             if enrolment.state == "entering":
                 enrolment = replace(enrolment, state="running", started_at=self._clock.now())
+            if enrolment.live and enrolment.instance_key != instance_key:
+                enrolment = replace(enrolment, instance_key=instance_key)
                 tx.enrolments.save(enrolment)
             settings = self._journeys.of(enrolment.journey).settings
             return Opened(enrolment.live, enrolment.cart_id, enrolment.customer_id, settings)

@@ -119,6 +119,8 @@ def search(jars: Path, home: Path, ports: Ports) -> Program:
         ),
         options=(
             *_common_options(home, "search", "512m"),
+            # Compiling for speed took half of its processor time, which one small machine's store never earns back.
+            "-XX:TieredStopAtLevel=1",
             "--add-opens=java.base/java.lang=ALL-UNNAMED",
             # The runtime has no word breaking of its own; ICU on the class path brings it.
             "-Djava.locale.providers=SPI,CLDR,COMPAT",

@@ -12,7 +12,7 @@ from waggle.engine.worker.counters import Counters
 from waggle.engine.worker.outcome import Complete, Fail, Outcome, Throw
 from waggle.errors import Rejected, TemporaryFailure, WaggleError
 from waggle.log import get_logger
-from waggle.task import Task
+from waggle.task import JobOrigin, Task
 
 _log = get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Handling:
         self._counters.started += 1
         try:
             async with asyncio.timeout(self._task.timeout_s):
-                result = await self._task.call(given, **self._services)
+                result = await self._task.call(given, **self._services, **self._origin(job))
         except Exception as error:  # noqa: BLE001 - whatever a task raises is an outcome of the job
             return self._outcome_of_error(error, job, variables)
         except asyncio.CancelledError as error:
@@ -51,6 +51,11 @@ class Handling:
                 raise
             return self._outcome_of_error(error, job, variables)
         return self._outcome_of_result(result, job, variables)
+
+    def _origin(self, job: pb.ActivatedJob) -> dict[str, JobOrigin]:
+        if self._task.origin is None:
+            return {}
+        return {self._task.origin: JobOrigin(job.processInstanceKey, job.elementId)}
 
     def _outcome_of_result(self, result: object, job: pb.ActivatedJob, variables: Mapping[str, object]) -> Outcome:
         try:
