@@ -1,13 +1,17 @@
 """The wheel, installed in an environment of its own and run from `/`: nothing of the checkout helps it."""
 
+import json
 import os
 import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from waggle.listening import listening
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,6 +60,32 @@ def test_its_needs_fit_together(installed: Path) -> None:
     assert "No broken requirements" in _run(str(installed / "python"), "-m", "pip", "check")
 
 
+def test_the_demo_runs_from_the_root_folder_and_the_oracle_agrees(installed: Path, tmp_path: Path) -> None:
+    with (
+        listening("127.0.0.1", 0, "") as one,
+        listening("127.0.0.1", 0, "") as two,
+        listening("127.0.0.1", 0, "") as three,
+    ):
+        api, smtp, page = (str(sock.getsockname()[1]) for sock in (one, two, three))
+    report = tmp_path / "report.json"
+    settings = {
+        "WAGGLE_HOME": str(tmp_path / "home"),
+        "WAGGLE_ENGINE__OPERATE": "false",
+        "WAGGLE_API__PORT": api,
+        "WAGGLE_API__PUBLIC_URL": f"http://127.0.0.1:{api}",
+        "WAGGLE_MAILBOX__SMTP_PORT": smtp,
+        "WAGGLE_MAILBOX__PAGE_PORT": page,
+        "WAGGLE_SMTP__PORT": smtp,
+    }
+    arguments = ("demo", "--shoppers", "20", "--exit", "--report", str(report))
+    _run(str(installed / "waggle"), *arguments, settings=settings)
+
+    numbers = json.loads(report.read_text("utf-8"))
+    assert numbers["sent"] > 0
+    assert (numbers["differences"], numbers["duplicates"], numbers["incidents"]) == (0, 0, 0)
+    assert numbers["abandonment_to_send_s"]["max"] <= 30 * 60
+
+
 def test_the_command_answers_from_the_root_folder(installed: Path) -> None:
     assert "waggle" in _run(str(installed / "waggle"), "--help").lower()
 
@@ -77,8 +107,9 @@ def test_diagrams_settings_tasks_and_connectors_are_found_without_the_checkout(i
     assert Path(settings).is_relative_to(installed.parent)
 
 
-def _run(*command: str, where: Path = Path("/")) -> str:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("WAGGLE_", "PYTHON"))}
+def _run(*command: str, where: Path = Path("/"), settings: Mapping[str, str] | None = None) -> str:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("WAGGLE_", "PYTHON"))}
+    environment = {**clean, **(settings or {})}
     done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

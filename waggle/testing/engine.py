@@ -7,6 +7,7 @@ import pytest
 from waggle.engine import local
 from waggle.engine.local import EngineOptions, RunningEngine
 from waggle.engine.records import RecordStream
+from waggle.errors import BadSettings
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +26,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory, records: RecordStream) -> I
     )
     try:
         yield local.start(options)
+    except BadSettings as error:
+        if error.code != "ENGINE_FILES_MISSING":
+            raise
+        pytest.skip(error.message)
     finally:
         local.stop(home)
