@@ -109,6 +109,15 @@ def test_what_stays_up_tells_whether_it_is_well() -> None:
     assert silent == ONE_SHOT
 
 
+def test_parts_without_an_api_are_asked_for_their_health_where_they_were_told_to_answer() -> None:
+    for name, service in services().items():
+        part = service.get("command", [""])[0]
+        if part in {"relay", "worker"}:
+            port = service["environment"][f"WAGGLE_{part.upper()}__HEALTH_PORT"]
+
+            assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1], name
+
+
 def test_nothing_starts_before_what_it_needs_is_ready() -> None:
     known = services()
     for name, service in known.items():

@@ -178,6 +178,7 @@ class App:
         Raises:
             BadSettings: no connector or more than one is set for it, or its section is wrong.
         """
+        self._check_sections()
         connectors = find_connectors()
         able = [each for each in connectors.values() if port in each.provides]
         chosen = [each for each in able if each.name in self.settings.connectors]

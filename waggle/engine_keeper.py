@@ -64,6 +64,8 @@ class EngineKeeper:
             except WaggleError as error:
                 log.warning("engine does not start", code=error.code, reason=error.message)
                 await _set_within(ending, _PAUSE_S)
+            else:
+                log.info("engine is back", address=self.engine.grpc_address)
 
     async def stop(self, limit_s: float) -> None:
         """End it gracefully within *limit_s*; its data stays."""

@@ -13,7 +13,7 @@ from waggle.ports.journey_engine import Deployed
 from waggle.processes import check_doors
 from waggle.reaching import engine_client
 from waggle.registry import find_tasks
-from waggle.services.deployment import deploy_all
+from waggle.services.deployment import deploy_all, refuse_wrong
 from waggle.supervisor import Part, Supervisor
 
 PARTS_END_WITHIN_S = 5.0
@@ -61,7 +61,9 @@ async def installed(
         BadSettings, TemporaryFailure, PermanentFailure: something could not be started; what was, is ended.
     """
     # First what can be wrong at once: nobody likes to wait for an engine to be told of a setting.
-    check_doors(app.settings)
+    settings, tasks = app.settings, find_tasks()
+    check_doors(settings)
+    refuse_wrong(settings.bpmn_dir, settings.config_dir, tasks)
     progress.began("Preparing the database")
     await asyncio.to_thread(app.services)
     keeper = None if options is None else EngineKeeper(options)
@@ -70,7 +72,7 @@ async def installed(
             await keeper.start(progress)
         progress.began("Deploying the journeys")
         async with engine_client(app) as client:
-            deployed = await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, find_tasks())
+            deployed = await deploy_all(client, settings.bpmn_dir, settings.config_dir, tasks)
         supervisor = Supervisor(_parts(app, environment), app.settings.home / "logs")
         ending = asyncio.Event()
         running = [asyncio.create_task(supervisor.run(ending, end_within_s=PARTS_END_WITHIN_S))]

@@ -29,7 +29,7 @@ log = get_logger(__name__)
 SUPERVISED = "WAGGLE_SUPERVISOR_PID"
 """Names the supervisor to a process that it started: without it, the process ends too."""
 
-_LOOK_FOR_PARENT_S = 0.5
+_LOOK_FOR_PARENT_S = 0.2
 _SILENT_POLLS = 4
 
 

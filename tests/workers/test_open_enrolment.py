@@ -2,8 +2,8 @@ import pytest
 
 from waggle.errors import PermanentFailure
 from waggle.services.enrolments import Enrolments
-from waggle.testing.facts import Shop, book
 from waggle.task import JobOrigin
+from waggle.testing.facts import Shop, book
 from workers.open_enrolment import EnrolmentOpened, OpenEnrolment, open_enrolment
 
 pytestmark = pytest.mark.anyio

@@ -26,6 +26,8 @@ from waggle.settings import Settings, load_settings, typed_section
 
 _ENGINE_WITHIN_S = 5.0
 _WITHIN_S = 3.0
+_NO_EVENT = 0
+"""Sequences begin at 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,9 @@ async def _messages(app: App) -> str:
 
 
 async def _database(app: App) -> str:
-    """Read and write: a database that can only be read takes no event."""
-    pending = await app.store.run(lambda tx: tx.events.count_pending())
+    """Read, and write to no row at all: a database that can only be read says so."""
+    await app.store.run(lambda tx: tx.events.mark_applied([_NO_EVENT], app.clock.now()))
+    pending = await app.store.read(lambda tx: tx.events.count_pending())
     set_aside = await app.store.read(lambda tx: tx.events.quarantined())
     kind = "SQLite" if app.settings.database_url.startswith("sqlite") else "PostgreSQL"
     return f"{kind}, up to date; {pending} events to apply, {len(set_aside)} set aside"
@@ -151,7 +154,7 @@ async def _engine(app: App) -> str:
     if not topology.is_ready:
         led = f"{topology.partitions_led} of {topology.partitions} partitions"
         raise TemporaryFailure("ENGINE_NOT_READY", f"{address} answers, but only {led} take commands: see its log")
-    return f"Zeebe {topology.gateway_version} at {address}, {topology.partitions} partition(s)"
+    return f"Zeebe {topology.gateway_version} at {address}, partitions: {topology.partitions}"
 
 
 async def _ports(settings: Settings) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -54,15 +54,21 @@ def _alone(home: Path) -> Iterator[None]:
     """Keep a second `up` out: both would think the engine theirs, and the first to end would end it for the other."""
     note = home / "up.lock"
     try:
-        with held(note, limit_s=0):
-            note.write_text(str(os.getpid()), encoding="ascii")
-            yield
-    except LockHeld:
-        raise BadSettings(
-            "UP_ALREADY",
-            f"`waggle up` runs in {home} as process {note.read_text('ascii')}: end that, "
-            "or set WAGGLE_HOME to another folder",
-        ) from None
+        home.mkdir(parents=True, exist_ok=True)
+        note.touch()
+    except OSError as error:
+        raise BadSettings("HOME_UNUSABLE", f"{home} cannot be written: set WAGGLE_HOME to a folder of yours") from error
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(note, limit_s=0))
+        except LockHeld:
+            raise BadSettings(
+                "UP_ALREADY",
+                f"`waggle up` runs in {home} as process {note.read_text('ascii')}: end that, "
+                "or set WAGGLE_HOME to another folder",
+            ) from None
+        note.write_text(str(os.getpid()), encoding="ascii")
+        yield
 
 
 async def _up(app: App) -> int:

@@ -131,6 +131,8 @@ async def opened(
         app = App(load_settings(environment))
         app.clock = clock
         client = app.engine_client(channel, engine.grpc_address)
+        # A test before may have left some that nobody here knows.
+        await _end_journeys(channel, records)
         await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, find_tasks())
         stop = asyncio.Event()
         worker = WorkerRuntime(

@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from connectors.smtp import SmtpSettings
@@ -20,7 +21,6 @@ from waggle.ports.email import Email
 
 pytestmark = pytest.mark.anyio
 
-CERTIFICATE = Path(__file__).parent / "localhost.pem"
 EMAIL = Email(
     to="anna@example.com",
     sender="Hive & Honey <shop@example.com>",
@@ -412,16 +412,18 @@ async def test_a_mail_has_one_sender(wrong: str) -> None:
     assert caught.value.code == "SENDER_REFUSED"
 
 
-def server_tls() -> ssl.SSLContext:
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(CERTIFICATE)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
 async def test_the_password_is_told_only_to_a_server_whose_certificate_is_trusted(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     told: list[bytes] = []
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
 
     def check(
         _server: object, _session: object, _envelope: object, _mechanism: str, login: LoginPassword
@@ -430,7 +432,12 @@ async def test_the_password_is_told_only_to_a_server_whose_certificate_is_truste
         return AuthResult(success=login.password == b"right", handled=False)
 
     postmaster = Postmaster()
-    options = {"tls_context": server_tls(), "require_starttls": True, "authenticator": check, "auth_required": True}
+    options = {
+        "tls_context": server_tls(authority),
+        "require_starttls": True,
+        "authenticator": check,
+        "auth_required": True,
+    }
     async with listening(postmaster, **options) as plain:
         settings = replace(plain, security="starttls", username="shop", password=Secret("right"))
         monkeypatch.delenv("SSL_CERT_FILE", raising=False)
@@ -438,7 +445,7 @@ async def test_the_password_is_told_only_to_a_server_whose_certificate_is_truste
             await SmtpSender(settings).send(EMAIL, before_data=yes)
         assert (untrusted.value.code, told) == ("SMTP_UNAVAILABLE", [])
 
-        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
         with pytest.raises(TemporaryFailure) as refused:
             await SmtpSender(replace(settings, password=Secret("wrong"))).send(EMAIL, before_data=yes)
         assert refused.value.code == "SMTP_LOGIN_REFUSED"
