@@ -12,7 +12,6 @@ from rich.console import Console
 
 from waggle.cli.progress import shown
 
-_DEFAULT_HOME = Path(".waggle/engine")
 _LOG_LINES = 40
 _FOLLOW_PAUSE_S = 0.3
 
@@ -22,7 +21,10 @@ app = App(
     "Example: `waggle engine start`, then `waggle engine logs -f`; `waggle engine stop` keeps the data.",
 )
 
-Home = Annotated[Path, Parameter(help="The engine's data, logs and notes.")]
+Home = Annotated[
+    Path | None,
+    Parameter(help="Its data, logs and notes; left out: `engine` in WAGGLE_HOME, which is .waggle by default."),
+]
 Operate = Annotated[bool, Parameter(help="With Operate and its search store, or the broker alone.")]
 
 
@@ -45,7 +47,7 @@ def fetch(*, operate: Operate = True) -> None:
 @app.command
 def start(
     *,
-    home: Home = _DEFAULT_HOME,
+    home: Home = None,
     operate: Operate = True,
     port_offset: Annotated[
         int | None,
@@ -62,7 +64,7 @@ def start(
     from waggle.engine import local
 
     options = local.EngineOptions(
-        home, with_operate=operate, port_offset=port_offset, controlled_clock=controlled_clock
+        _home(home), with_operate=operate, port_offset=port_offset, controlled_clock=controlled_clock
     )
     with shown(Console(stderr=True)) as progress:
         engine = local.start(options, progress)
@@ -76,25 +78,25 @@ def start(
 
 
 @app.command
-def stop(*, home: Home = _DEFAULT_HOME) -> None:
+def stop(*, home: Home = None) -> None:
     """End the engine; its data stays.
 
     Example: waggle engine stop
     """
     from waggle.engine import local
 
-    print("The engine is stopped" if local.stop(home) else "No engine was running")
+    print("The engine is stopped" if local.stop(_home(home)) else "No engine was running")
 
 
 @app.command
-def status(*, home: Home = _DEFAULT_HOME, json: Annotated[bool, Parameter(help="As one JSON object.")] = False) -> int:
+def status(*, home: Home = None, json: Annotated[bool, Parameter(help="As one JSON object.")] = False) -> int:
     """Tell whether the engine runs and where; the exit code is 0 only if it does.
 
     Example: waggle engine status --json
     """
     from waggle.engine import local
 
-    found = local.status(home)
+    found = local.status(_home(home))
     if json:
         print(msgspec.json.encode(asdict(found), enc_hook=str).decode())
     else:
@@ -108,7 +110,7 @@ def status(*, home: Home = _DEFAULT_HOME, json: Annotated[bool, Parameter(help="
 @app.command
 def logs(
     *,
-    home: Home = _DEFAULT_HOME,
+    home: Home = None,
     follow: Annotated[
         bool, Parameter(name=["--follow", "-f"], negative="", help="Go on as lines are written.")
     ] = False,
@@ -120,10 +122,11 @@ def logs(
 
     Example: waggle engine logs -f
     """
-    files = [home / "logs" / "search.log", home / "logs" / "broker.log"]
+    folder = _home(home) / "logs"
+    files = [folder / "search.log", folder / "broker.log"]
     present = [file for file in files if file.exists()]
     if not present:
-        print(f"No engine has written logs in {home / 'logs'}")
+        print(f"No engine has written logs in {folder}")
         return
     tails = [_Tail(file) for file in present]
     for tail in tails:
@@ -134,6 +137,12 @@ def logs(
             for line in tail.fresh_lines():
                 print(f"{tail.name:<7}{line}", flush=True)
         time.sleep(_FOLLOW_PAUSE_S)
+
+
+def _home(named: Path | None) -> Path:
+    from waggle.settings import load_settings
+
+    return load_settings().engine_home if named is None else named
 
 
 class _Tail:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -155,6 +156,11 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self.connections: set[BaseHTTPRequestHandler] = set()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Pass over a connection that broke: the engine was killed, or sends again."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     def end_connections(self) -> None:
         """Close what the exporter holds open, as a process that ends would."""
