@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from typing import TypeVar
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -32,7 +33,26 @@ from waggle.testing.facts import HONEY, Shop
 
 pytestmark = pytest.mark.anyio
 
+T = TypeVar("T")
+
 AFTER_THE_LEASE = LEASE + timedelta(seconds=1)
+
+
+class FickleStore:
+    """A store that turns away as many works as it is told to."""
+
+    def __init__(self, store: UnitOfWork) -> None:
+        self._store = store
+        self.refusals = 0
+
+    async def run(self, work: Callable[[Transaction], T]) -> T:
+        if self.refusals:
+            self.refusals -= 1
+            raise TemporaryFailure("DATABASE_LOCKED")
+        return await self._store.run(work)
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._store.read(work)
 
 
 @pytest.fixture
@@ -152,6 +172,21 @@ async def test_an_answer_that_is_lost_makes_a_message_in_doubt_at_once(
     sender.when_taken = None
     assert (await send(sending, enrolment_id)).outcome == "in_doubt"
     assert len(sender.delivered) == 1
+
+
+async def test_a_database_that_is_away_when_the_answer_comes_does_not_put_the_message_in_doubt(
+    sender: RecordingSender, store: UnitOfWork, shop: Shop, clock: HandClock, enrolment_id: str
+) -> None:
+    fickle = FickleStore(store)
+
+    async def lock() -> None:
+        fickle.refusals = 2
+
+    sender.when_taken = lock
+    assert (await send(facts.sending(fickle, clock, sender), enrolment_id)).outcome == "sent"
+
+    assert fickle.refusals == 0
+    assert (await shop.message(enrolment_id)).state == "sent"
 
 
 async def test_an_answer_that_comes_after_the_sweeper_settles_the_doubt(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+import stamina
+
 from waggle.domain.message import Message
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from waggle.log import get_logger
@@ -26,6 +28,7 @@ _FIRST_RETRY_S = 15.0
 _LONGEST_RETRY_S = 300.0
 _MOST_DOUBLINGS = 10
 _FACTS_PENDING_RETRY_S = 1.0
+_SETTLE_WITHIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +219,11 @@ class Sending:
                 tx.suppressions.add(found.customer_id, found.channel, "address_refused", now)
             return _answer(close(tx, replace(found, provider_answer=provider_answer), state, reason, now), now)
 
-        return await self._store.run(settle)
+        # What the mail server said is known only here: a database that is away for a moment must not put it in doubt.
+        async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=_SETTLE_WITHIN_S):
+            with attempt:
+                return await self._store.run(settle)
+        raise AssertionError("unreachable")
 
 
 def _answer(message: Message, now: datetime) -> Sent:
