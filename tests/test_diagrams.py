@@ -1,5 +1,6 @@
 """The diagrams in bpmn/ and the workers, settings, messages and coupons beside them speak of the same things."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ JOURNEY = "bpmn/journeys/abandoned-cart.bpmn"
 DECISION = "bpmn/decisions/cart-offer.dmn"
 CATALOGUE = "bpmn/engine-messages.toml"
 SETTINGS = "config/journeys/abandoned-cart.toml"
+PICTURE = shipped("bpmn").parent / "docs/pictures/abandoned-cart.svg"
 
 FIRST_MAIL = '<bpmn:serviceTask id="Task_SendFirstMail"'
 
@@ -307,3 +309,22 @@ def test_a_finding_says_where_what_else_and_how_to_mend_it(shop: Path) -> None:
         "    else: the journey waits here for ever",
         f"    mend: use one of {', '.join(find_tasks())}, or write workers/read_card.py",
     ]
+
+
+def test_the_picture_in_the_readme_shows_the_journey_as_it_is() -> None:
+    diagram = read_diagram(shipped("bpmn") / "journeys" / "abandoned-cart.bpmn")
+    elements = {*diagram.nodes, *diagram.flows}
+
+    assert not_alike(PICTURE.read_text("utf-8"), elements) == set(), "draw it anew: make pictures"
+    # An element that came, and one that went, would each be noticed.
+    assert not_alike(PICTURE.read_text("utf-8"), elements ^ {"Task_New", "Task_SendFirstMail"}) == {
+        "Task_New",
+        "Task_SendFirstMail",
+    }
+
+
+def not_alike(picture: str, elements: set[str]) -> set[str]:
+    """Return the elements that only the picture or only the diagram has."""
+    shown = {element.removesuffix("_label") for element in re.findall(r'data-element-id="([^"]+)"', picture)}
+    kinds = tuple({element.partition("_")[0] + "_" for element in elements})
+    return {element for element in shown if element.startswith(kinds)} ^ elements

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from waggle.listening import listening
+from waggle.testing.ports import own_ports
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,22 +61,8 @@ def test_its_needs_fit_together(installed: Path) -> None:
 
 
 def test_the_demo_runs_from_the_root_folder_and_the_oracle_agrees(installed: Path, tmp_path: Path) -> None:
-    with (
-        listening("127.0.0.1", 0, "") as one,
-        listening("127.0.0.1", 0, "") as two,
-        listening("127.0.0.1", 0, "") as three,
-    ):
-        api, smtp, page = (str(sock.getsockname()[1]) for sock in (one, two, three))
     report = tmp_path / "report.json"
-    settings = {
-        "WAGGLE_HOME": str(tmp_path / "home"),
-        "WAGGLE_ENGINE__OPERATE": "false",
-        "WAGGLE_API__PORT": api,
-        "WAGGLE_API__PUBLIC_URL": f"http://127.0.0.1:{api}",
-        "WAGGLE_MAILBOX__SMTP_PORT": smtp,
-        "WAGGLE_MAILBOX__PAGE_PORT": page,
-        "WAGGLE_SMTP__PORT": smtp,
-    }
+    settings = {**own_ports(), "WAGGLE_HOME": str(tmp_path / "home"), "WAGGLE_ENGINE__OPERATE": "false"}
     arguments = ("demo", "--shoppers", "20", "--exit", "--report", str(report))
     _run(str(installed / "waggle"), *arguments, settings=settings)
 

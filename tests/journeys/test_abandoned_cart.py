@@ -2,10 +2,13 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from waggle.testing.journeys import House
+from waggle.engine.local import RunningEngine
+from waggle.engine.records import RecordStream
+from waggle.testing.journeys import House, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -26,6 +29,20 @@ async def test_a_cart_left_alone_for_20_minutes_gets_one_mail_with_a_coupon_with
     assert message is not None
     assert message.settled_at is not None
     assert message.settled_at - left_at < timedelta(minutes=30)
+
+
+@pytest.mark.postgres
+async def test_the_same_journey_runs_on_postgresql(
+    engine: RunningEngine, records: RecordStream, postgresql_url: str, tmp_path: Path
+) -> None:
+    async with opened(engine, records, postgresql_url, tmp_path) as house:
+        await house.shopper("ada")
+        await house.fill("cart-1", "ada")
+
+        await house.wait(days=5)
+
+        assert len(house.mails()) == 2
+        assert await house.outcome("cart-1") == ("no_order", "")
 
 
 async def test_a_cart_that_is_used_again_is_waited_for_anew(house: House) -> None:

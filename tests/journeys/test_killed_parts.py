@@ -20,10 +20,10 @@ from waggle.engine.local import EngineOptions
 from waggle.engine.local.progress import Silent
 from waggle.engine.records import RecordStream
 from waggle.installation import Installation, installed
-from waggle.listening import listening
 from waggle.mailbox import read_arrivals
 from waggle.settings import load_settings
 from waggle.simulation import Simulation
+from waggle.testing.ports import own_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -84,18 +84,9 @@ class Shop:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Shop]:
-    with (
-        listening("127.0.0.1", 0, "") as one,
-        listening("127.0.0.1", 0, "") as two,
-        listening("127.0.0.1", 0, "") as three,
-    ):
-        api, smtp, page = (str(sock.getsockname()[1]) for sock in (one, two, three))
     environment = {
+        **own_ports(),
         "WAGGLE_HOME": str(folder),
-        "WAGGLE_API__PORT": api,
-        "WAGGLE_MAILBOX__SMTP_PORT": smtp,
-        "WAGGLE_MAILBOX__PAGE_PORT": page,
-        "WAGGLE_SMTP__PORT": smtp,
         "WAGGLE_POLICY__QUIET_FROM": "00:00:00",
         "WAGGLE_POLICY__QUIET_UNTIL": "00:00:00",
     }
@@ -106,7 +97,7 @@ async def opened(folder: Path) -> AsyncIterator[Shop]:
         )
         async with (
             installed(app, options, Silent(), environment) as installation,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{api}", trust_env=False) as client,
+            httpx.AsyncClient(base_url=app.settings.api.public_url, trust_env=False) as client,
         ):
             simulation = Simulation(app.store, records, app.settings.engine_home, app.clock)
             yield Shop(installation, simulation, await app.write_keys.create("shop"), client)

@@ -1,4 +1,4 @@
-"""`waggle demo`: three hours of a shop in a minute or two, and whether everybody got what they should."""
+"""`waggle demo`: three hours of a shop in a few minutes, and whether everybody got what they should."""
 
 import asyncio
 import contextlib

@@ -170,7 +170,8 @@ class Relay:
             try:
                 worked = await step()
                 failures = 0
-                pause_s = 0.0 if worked and idle_s < 1 else idle_s
+                # Where there was work there may be more.
+                pause_s = 0.0 if worked else idle_s
             except TemporaryFailure as failure:
                 failures += 1
                 pause_s = min(0.2 * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import grpc
 import pytest
 
+from tests.engine.worker.notes import Note, Noted
 from waggle.errors import BadSettings
 from waggle.task import task
 from waggle.testing.bench import Diary, working
@@ -12,16 +13,6 @@ from waggle.testing.clock import HandClock
 from waggle.testing.gateway import FakeGateway
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    enrolment_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    is_noted: bool
 
 
 @task("note", concurrency=4)

@@ -1,10 +1,10 @@
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import grpc
 import pytest
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
+from tests.engine.worker.notes import Note, Noted
 from waggle.engine.channel import GatewayAddress, connect
 from waggle.engine.worker.lease import Lease
 from waggle.task import task
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    enrolment_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    is_noted: bool
 
 
 @task("note", timeout_s=2)

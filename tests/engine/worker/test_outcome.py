@@ -1,23 +1,12 @@
-from dataclasses import dataclass
-
 import grpc
 import pytest
 
+from tests.engine.worker.notes import Note, Noted
 from waggle.task import task
 from waggle.testing.bench import Diary, working
 from waggle.testing.gateway import FakeGateway
 
 pytestmark = pytest.mark.anyio
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    enrolment_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    is_noted: bool
 
 
 @task("note")

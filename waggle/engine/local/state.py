@@ -72,4 +72,5 @@ def write_stopped(home: Path) -> None:
 def _decoded(kind: type, value: object) -> object:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError(kind)
+    # A note that does not fit is a note of another version.
+    raise TypeError(f"no {kind.__name__}")
