@@ -12,7 +12,7 @@ from litestar import Litestar
 from waggle.api.app import create_app
 from waggle.domain.quiet_hours import QuietHours
 from waggle.domain.score import ScoreBounds
-from waggle.engine.channel import GatewayAddress, OAuthClient
+from waggle.engine.channel import GatewayAddress, OAuthClient, connect
 from waggle.engine.client import ZeebeClient
 from waggle.engine.local import LocalClock
 from waggle.errors import BadSettings
@@ -142,6 +142,10 @@ class App:
                 engine.client_id, engine.client_secret.reveal(), engine.token_url, engine.audience or None
             )
         return GatewayAddress(address=address, tls=engine.tls, oauth=oauth)
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """A way to the engine at *address*; see `waggle.engine.channel.connect`."""
+        return connect(self.gateway(address))
 
     def engine_client(self, channel: grpc.aio.Channel, address: str) -> ZeebeClient:
         """The engine, for publishing and deploying."""

@@ -10,7 +10,6 @@ from typing import cast
 from litestar.types import ASGIApp
 
 from waggle.app import App, StoreReadiness
-from waggle.engine.channel import connect
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
 from waggle.errors import BadSettings
 from waggle.health import RelayHealth, WorkerHealth
@@ -89,7 +88,7 @@ async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -
         if services is None or found is None:
             return
         address, _ = found
-        async with connect(app.gateway(address)) as channel:
+        async with app.channel(address) as channel:
             health.runtime = WorkerRuntime(channel, chosen, services, app.clock, options)
             await health.runtime.run(stop)
 

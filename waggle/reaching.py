@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from waggle.app import App
-from waggle.engine.channel import connect
 from waggle.engine.client import Topology, ZeebeClient
 from waggle.engine.local import status
 from waggle.errors import TemporaryFailure
@@ -48,7 +47,7 @@ async def engine_client(app: App, address: str | None = None) -> AsyncIterator[Z
     """
     if address is None:
         address = await asyncio.to_thread(engine_address, app)
-    async with connect(app.gateway(address)) as channel:
+    async with app.channel(address) as channel:
         yield app.engine_client(channel, address)
 
 

@@ -35,16 +35,22 @@ class ApiSettings:
     host: str
     port: int
     public_url: str
+    health_host: str
+    health_port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     address: str
     tls: bool
+    ca_file: str
+    cert_file: str
+    key_file: str
     client_id: str
     client_secret: Secret
     token_url: str
     audience: str
+    tenant_id: str
     port_offset: int
     operate: bool
 
@@ -93,10 +99,27 @@ class RelaySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """What an installation sets for one task type; None: what the task declares."""
+
+    concurrency: int | None = None
+    rate_per_s: float | None = None
+    timeout_s: float | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
     drain_s: float
+    queue_wait_s: float
     health_host: str
     health_port: int
+    tasks: Mapping[str, TaskSettings] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    otlp_endpoint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +144,7 @@ class Settings:
     score: ScoreSettings
     relay: RelaySettings
     worker: WorkerSettings
+    telemetry: TelemetrySettings
     log: LogSettings
     connectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Sections named after connectors, not yet typed: only a connector knows its keys."""
@@ -153,6 +177,7 @@ _SECTIONS: dict[str, type] = {
     "score": ScoreSettings,
     "relay": RelaySettings,
     "worker": WorkerSettings,
+    "telemetry": TelemetrySettings,
     "log": LogSettings,
 }
 

@@ -3,9 +3,12 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 _ATTRIBUTE = "__waggle_task__"
+
+InDoubt = Literal["listed", "sent again"]
+"""Listed for an operator and never tried again by itself, as befits marketing; or sent again under the same id, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,18 @@ class Task:
     timeout_s: float
     """The handler is stopped after this long; the lease on the job is longer."""
     concurrency: int
+    """Handlers at once in one process."""
+    rate_per_s: float | None
+    """Handlers begun per second in one process; None: as fast as it goes."""
+    retries: int
+    """Tries after an unexpected error; fewer if the diagram allows fewer. TemporaryFailure uses up none."""
     side_effect: bool
     """True: the outcome is reported to the engine even after the lease is over."""
+    in_doubt: InDoubt | None
+    """What becomes of an effect whose outcome nobody knows; None where there is none that could be in doubt."""
+    headers: str | None
+    """Name of the parameter that is given the task headers of the diagram, if any."""
+    headers_type: type | None
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -55,7 +68,11 @@ def task(
     throws: tuple[str, ...] = (),
     timeout_s: float = 30.0,
     concurrency: int = 8,
+    rate_per_s: float | None = None,
+    retries: int = 3,
     side_effect: bool = False,
+    in_doubt: InDoubt | None = None,
+    headers: type | None = None,
 ) -> Callable[[Handler], Handler]:
     """Make an async function the answer to *task_type*.
 
@@ -72,12 +89,17 @@ def task(
             call=call,
             input=hints[first],
             output=output,
-            needs={name: hints[name] for name in rest if hints[name] is not JobOrigin},
+            needs={name: hints[name] for name in rest if hints[name] not in (JobOrigin, headers)},
             origin=next((name for name in rest if hints[name] is JobOrigin), None),
             throws=frozenset(throws),
             timeout_s=timeout_s,
             concurrency=concurrency,
+            rate_per_s=rate_per_s,
+            retries=retries,
             side_effect=side_effect,
+            in_doubt=in_doubt,
+            headers=next((name for name in rest if headers is not None and hints[name] is headers), None),
+            headers_type=headers,
         )
         setattr(call, _ATTRIBUTE, declared)
         return call

@@ -1,7 +1,24 @@
 """What a worker has done so far, for metrics and health."""
 
+import bisect
 import time
 from dataclasses import dataclass, field
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+@dataclass(slots=True)
+class Durations:
+    """How long something took, as Prometheus counts it: per bucket, not yet cumulated, and in sum."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
+    """One more than there are bounds: the last has none."""
+    sum_s: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one that took *seconds*."""
+        self.counts[bisect.bisect_left(BUCKETS_S, seconds)] += 1
+        self.sum_s += seconds
 
 
 @dataclass(slots=True)
@@ -30,6 +47,12 @@ class Counters:
     """Jobs that came again while they were being done here."""
     outcome_retries: int = 0
     in_flight: int = 0
+    """Jobs that run now."""
+    queue_wait: Durations = field(default_factory=Durations)
+    """From a job's arrival here to the call of its handler."""
+    handler_time: Durations = field(default_factory=Durations)
+    report_time: Durations = field(default_factory=Durations)
+    """From the handler's end until the engine knows."""
 
 
 @dataclass(slots=True)
