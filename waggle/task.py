@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 _ATTRIBUTE = "__waggle_task__"
 
 InDoubt = Literal["listed", "sent again"]
-"""Listed for an operator and never tried again by itself, as befits marketing; or sent again under the same id, counted."""
+"""Listed for an operator and not tried again by itself, as befits marketing; or sent again under the same id, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Task:
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
-def task(
+def task(  # noqa: PLR0913 -- each says one thing about the task
     task_type: str,
     *,
     throws: tuple[str, ...] = (),
