@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from email.headerregistry import Address
 from typing import NoReturn
 
@@ -31,6 +32,10 @@ _RETRY_LOGIN_S = 300.0
 
 class SmtpSender:
     """An EmailSender; opens nothing before the first message. Serves one event loop."""
+
+    name = "smtp"
+    repeat_safe_for = timedelta(0)
+    """SMTP knows no repeats: RFC 1047 describes how the second mail comes about."""
 
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings

@@ -22,7 +22,7 @@ EVERY = list(paths(commands))
 
 def test_the_commands_are_these() -> None:
     assert {path[0] for path in EVERY if path} == {
-        *("up", "demo", "deploy", "doctor", "tasks", "keys", "engine"),
+        *("up", "demo", "deploy", "doctor", "tasks", "keys", "messages", "engine"),
         *("api", "relay", "worker", "mailbox"),
     }
 

@@ -1,9 +1,11 @@
 """A coupon is issued once per step, and a budget is never exceeded."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from waggle.domain.coupon import BudgetUse, Coupon, CouponCampaign
 from waggle.errors import PermanentFailure, Rejected
@@ -11,8 +13,10 @@ from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.resources import shipped
 from waggle.services.coupons import Coupons, load_campaigns
 from waggle.services.enrolments import Enrolments
-from waggle.services.sending import LEASE, Sending
-from waggle.storage.repositories import Coupons as CouponRows
+from waggle.services.message_doubts import Doubts
+from waggle.services.sending import Sending
+from waggle.storage import tables
+from waggle.storage.store import open_store
 from waggle.testing.clock import HandClock
 from waggle.testing.email import (
     ProcessKilledError,
@@ -22,7 +26,7 @@ from waggle.testing.email import (
     refuse_address,
     refuse_for_now,
 )
-from waggle.testing.facts import HONEY, Shop, book
+from waggle.testing.facts import HONEY, LEASE, Shop, book
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +68,16 @@ async def coupon(store: UnitOfWork, coupon_id: str) -> Coupon:
 
 
 async def use(store: UnitOfWork) -> BudgetUse:
-    return await store.read(lambda tx: tx.coupons.budget_use("cart-10"))
+    """Return what the counter says, once it was seen to equal the sum over the coupons."""
+
+    def look(tx: Transaction) -> tuple[BudgetUse, list[int]]:
+        rows = tx.coupons._connection.execute(select(tables.coupons)).all()  # type: ignore[attr-defined]
+        taken = [row.cost_minor for row in rows if row.campaign == "cart-10" and row.state != "reversed"]
+        return tx.coupons.budget_use("cart-10"), taken
+
+    counted, taken = await store.read(look)
+    assert (counted.count, counted.cost_minor) == (len(taken), sum(taken))
+    return replace(counted, currency=None)
 
 
 async def send_with(sending: Sending, enrolment_id: str, coupon_id: str) -> str:
@@ -135,7 +148,7 @@ async def test_sixty_four_issuers_at_once_never_exceed_the_budget(
 async def test_control_without_the_look_at_the_budget_it_is_exceeded(
     shop: Shop, store: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CouponRows, "budget_use", lambda self, name: BudgetUse(0, 0))
+    monkeypatch.setattr(BudgetUse, "leaves_room_for", lambda self, campaign, cost_minor: True)
     coupons = desk(shop, budget_count=2)
     for each in await many_enrolments(shop, 4):
         await issue(coupons, each)
@@ -230,6 +243,79 @@ async def test_a_job_that_outlived_its_journey_takes_nothing_from_the_budget(
     with pytest.raises(Rejected, match="COUPON_BUDGET_EXHAUSTED"):
         await issue(desk(shop), enrolment_id)
     assert await use(store) == BudgetUse(0, 0)
+
+
+async def test_whatever_becomes_of_coupons_the_counter_equals_their_sum(
+    *, shop: Shop, store: UnitOfWork, sending: Sending, sender: RecordingSender, clock: HandClock
+) -> None:
+    """Of six: expired in reserve, sent, refused, in doubt and settled as failed, redeemed, ended with its journey."""
+    coupons, doubts = desk(shop), Doubts(store, clock)
+    enrolled = []
+    for name in "abcdef":
+        await shop.customer(name)
+        await shop.cart(f"cart-{name}", name)
+        enrolled.append((await shop.enrolment(f"cart-{name}")).enrolment_id)
+    issued = [await issue(coupons, each) for each in enrolled]
+    assert await use(store) == BudgetUse(6, 1200)
+    await send_with(sending, enrolled[1], issued[1])
+    sender.when_connected = refuse_address
+    await send_with(sending, enrolled[2], issued[2])
+    sender.when_connected, sender.when_taken = None, lose_answer
+    await send_with(sending, enrolled[3], issued[3])
+    assert await use(store) == BudgetUse(5, 1000)
+    [doubtful] = await doubts.in_doubt()
+    await doubts.settle(doubtful.message_id, "failed", by="kim", why="not in the log of the mail server")
+    assert await use(store) == BudgetUse(4, 800)
+    await shop.order(coupon_code=(await coupon(store, issued[4])).code)
+    await Enrolments(store, book(), clock).end(enrolled[5], "emptied", "")
+    clock.advance(timedelta(days=7))
+    await shop.relay.sweep()
+
+    states = [(await coupon(store, each)).state for each in issued]
+    assert states == ["reversed", "issued", "reversed", "reversed", "redeemed", "reversed"]
+    assert await use(store) == BudgetUse(2, 400)
+
+
+async def test_a_coupon_that_expired_in_a_customers_hands_goes_on_counting(
+    shop: Shop, store: UnitOfWork, sending: Sending, clock: HandClock, enrolment_id: str
+) -> None:
+    """An order of its last hour may be told much later; its money must not have been promised twice by then."""
+    coupon_id = await issue(desk(shop), enrolment_id)
+    await send_with(sending, enrolment_id, coupon_id)
+    last_hour = clock.now() + timedelta(days=7) - timedelta(hours=1)
+    clock.advance(timedelta(days=30))
+    await shop.relay.sweep()
+    assert await use(store) == BudgetUse(1, 200)
+
+    await shop.order(at=last_hour, coupon_code=(await coupon(store, coupon_id)).code)
+
+    assert (await coupon(store, coupon_id)).state == "redeemed"
+    assert await use(store) == BudgetUse(1, 200)
+
+
+async def test_a_campaign_cannot_go_on_in_another_currency(shop: Shop, enrolment_id: str) -> None:
+    await issue(desk(shop), enrolment_id)
+    await shop.cart("cart-2", currency="JPY", items=[HONEY])
+    other = (await shop.enrolment("cart-2")).enrolment_id
+
+    with pytest.raises(PermanentFailure, match="CAMPAIGN_CURRENCY_CHANGED"):
+        await issue(desk(shop, currency="JPY"), other)
+
+
+async def test_four_stores_at_once_never_exceed_the_budget(shop: Shop, store: UnitOfWork, database_url: str) -> None:
+    """As processes would: none knows of the others but through the database."""
+    enrolments = await many_enrolments(shop, 64)
+    stores = [open_store(database_url) for _ in range(4)]
+    desks = [Coupons(each, {"cart-10": campaign(budget_count=40)}, shop.clock) for each in stores]
+
+    answers = await asyncio.gather(
+        *(issue(desks[number % 4], each) for number, each in enumerate(enrolments)), return_exceptions=True
+    )
+
+    for each in stores:
+        each.close()
+    assert sum(isinstance(each, str) for each in answers) == 40
+    assert await use(store) == BudgetUse(40, 8000)
 
 
 async def test_a_cart_in_another_currency_takes_nothing_from_the_budget(shop: Shop, store: UnitOfWork) -> None:

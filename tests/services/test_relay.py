@@ -185,6 +185,41 @@ async def test_a_start_that_was_claimed_is_not_published_again(
     assert await shop.relay.sweep() == 0
 
 
+async def test_an_enrolment_whose_start_the_engine_refuses_ends_with_the_reason_and_may_come_again(
+    shop: Shop, engine: RememberingEngine, clock: HandClock
+) -> None:
+    await shop.cart()
+    started = await shop.enrolment()
+    engine.refused = {"cart-updated"}
+    await shop.relay.publish()
+
+    assert await shop.relay.sweep() == 1
+    assert await shop.relay.sweep() == 0
+
+    ended = await shop.enrolment()
+    assert (ended.state, ended.outcome, ended.outcome_reason) == ("ended", "not_started", "VARIABLE_REFUSED")
+    assert ended.ended_at == clock.now()
+    engine.refused = set()
+    await shop.cart()
+    again = await shop.enrolment()
+    assert (again.state, again.entry, again.enrolment_id != started.enrolment_id) == ("entering", 2, True)
+
+
+async def test_an_enrolment_that_runs_outlives_the_refusal_of_a_later_message(
+    shop: Shop, engine: RememberingEngine, clock: HandClock
+) -> None:
+    await shop.cart()
+    await shop.relay.publish()
+    enrolment = await shop.enrolment()
+    await Enrolments(shop.store, book(), clock).open(enrolment.enrolment_id, 1)
+    engine.refused = {"order-placed"}
+    await shop.order(cart_id="cart-1")
+    await shop.relay.publish()
+
+    assert await shop.relay.sweep() == 0
+    assert (await shop.enrolment()).state == "running"
+
+
 async def test_only_starts_are_published_again(shop: Shop, engine: RememberingEngine, clock: HandClock) -> None:
     await shop.cart()
     await shop.order(cart_id="cart-1")

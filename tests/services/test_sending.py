@@ -17,7 +17,7 @@ from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services import sending as sending_module
 from waggle.services.enrolments import Enrolments
 from waggle.services.message_checks import SendingPolicy
-from waggle.services.sending import LEASE, Sending, Sent
+from waggle.services.sending import Sending, Sent
 from waggle.storage.repositories import Messages
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
@@ -29,7 +29,7 @@ from waggle.testing.email import (
     refuse_address,
     refuse_for_now,
 )
-from waggle.testing.facts import HONEY, Shop
+from waggle.testing.facts import HONEY, LEASE, Shop
 
 pytestmark = pytest.mark.anyio
 

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from waggle.errors import PermanentFailure
 from waggle.services.cart_reading import CartReader
 from waggle.testing.facts import Shop
+from waggle.testing.tasks import call
 from workers.read_cart import CartRead, ReadCart, read_cart
 
 pytestmark = pytest.mark.anyio
@@ -44,5 +44,18 @@ async def test_an_emptied_and_an_ordered_cart_are_told_apart(shop: Shop) -> None
 
 
 async def test_a_cart_that_nobody_told_of_is_an_incident(shop: Shop) -> None:
-    with pytest.raises(PermanentFailure, match="CART_UNKNOWN"):
-        await read_cart(JOB, CartReader(shop.store, shop.clock))
+    services = {CartReader: CartReader(shop.store, shop.clock)}
+
+    outcome = await call(read_cart, {"cart_id": "cart-1", "cart_idle": "PT20M"}, services=services)
+
+    assert (outcome["failed"], outcome["retries"]) == ("CART_UNKNOWN", 0)
+
+
+async def test_a_cart_is_told_to_the_diagram_as_small_scalars(shop: Shop) -> None:
+    await shop.cart()
+    services = {CartReader: CartReader(shop.store, shop.clock)}
+
+    outcome = await call(read_cart, {"cart_id": "cart-1", "cart_idle": "PT20M"}, services=services)
+
+    idle_at = (shop.clock.now() + IDLE).isoformat().replace("+00:00", "Z")
+    assert outcome == {"completed": {"cart_state": "active", "cart_idle_at": idle_at, "cart_value_minor": 2000}}

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 
+from waggle.app import App
 from waggle.domain.quiet_hours import QuietHours
-from waggle.errors import TemporaryFailure
-from waggle.services.sending import LEASE
+from waggle.errors import PermanentFailure, TemporaryFailure
+from waggle.settings import load_settings
 from waggle.task import declared_task
 from waggle.testing import facts
 from waggle.testing.email import RecordingSender, refuse_for_now
@@ -57,9 +59,29 @@ async def test_a_server_that_is_busy_is_tried_again_by_the_engine(
         await send_message(job(enrolment_id), facts.sending(shop.store, shop.clock, sender))
 
 
-def test_a_task_that_is_stopped_has_ended_before_its_lease_on_the_message() -> None:
+@pytest.mark.parametrize("timeout_s", [90, 300])
+def test_a_send_that_is_stopped_has_ended_before_its_lease_on_the_message(tmp_path: Path, timeout_s: int) -> None:
+    app = App(
+        load_settings({"WAGGLE_HOME": str(tmp_path), "WAGGLE_WORKER__TASKS__SEND-MESSAGE__TIMEOUT_S": str(timeout_s)})
+    )
+    try:
+        assert app.tasks["send-message"].timeout_s == timeout_s
+        assert app.sending._lease == timedelta(seconds=timeout_s * 4 / 3)
+    finally:
+        app.close()
+
+
+async def test_an_order_message_cannot_slip_by_the_rules_for_advertising(
+    shop: Shop, sender: RecordingSender, enrolment_id: str
+) -> None:
+    order = SendMessage(enrolment_id=enrolment_id, step="first-mail", template="order-received")
+
+    with pytest.raises(PermanentFailure, match="TEMPLATE_OF_ANOTHER_KIND"):
+        await send_message(order, facts.sending(shop.store, shop.clock, sender))
+
+
+def test_a_doubt_is_listed_and_its_outcome_reported_though_the_lease_is_over() -> None:
     task = declared_task(send_message)
 
     assert task is not None
-    assert timedelta(seconds=task.timeout_s) < LEASE
-    assert task.side_effect
+    assert (task.side_effect, task.in_doubt) == (True, "listed")

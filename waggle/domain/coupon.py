@@ -56,12 +56,22 @@ class Coupon:
 class BudgetUse:
     """What of a campaign's budget is taken, by coupons that are not reversed."""
 
-    count: int
-    cost_minor: int
+    count: int = 0
+    cost_minor: int = 0
+    currency: str | None = None
+    """None: unknown, since every coupon so far is older than the counting."""
 
     def leaves_room_for(self, campaign: CouponCampaign, cost_minor: int) -> bool:
         """Say whether one more coupon of *cost_minor* stays within both limits of *campaign*."""
         return self.count + 1 <= campaign.budget_count and self.cost_minor + cost_minor <= campaign.budget_minor
+
+    def and_one(self, cost_minor: int, currency: str) -> "BudgetUse":
+        """Return the use with one more coupon of *cost_minor*."""
+        return BudgetUse(self.count + 1, self.cost_minor + cost_minor, currency)
+
+    def less_one(self, cost_minor: int) -> "BudgetUse":
+        """Return the use with one coupon of *cost_minor* less."""
+        return BudgetUse(self.count - 1, self.cost_minor - cost_minor, self.currency)
 
 
 def new_code() -> str:

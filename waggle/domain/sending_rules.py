@@ -23,6 +23,8 @@ class SendingFacts:
     """True also where no coupon is promised."""
     cap_reached: bool
     quiet_until: datetime | None
+    transactional: bool = False
+    """The message belongs to a contract: the rules about advertising do not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,17 @@ class Verdict:
 
 def judge(facts: SendingFacts) -> Verdict:
     """Return the first rule that speaks against sending; quiet hours come last, since they only put it off."""
+    advertising = not facts.transactional
     objections = (
         ("customer_erased", facts.erased),
-        ("ordered", facts.cart_ordered),
-        ("emptied", facts.cart_empty),
+        ("ordered", advertising and facts.cart_ordered),
+        ("emptied", advertising and facts.cart_empty),
         ("no_contact", not facts.has_address),
-        ("no_consent", not facts.consent_given),
+        ("no_consent", advertising and not facts.consent_given),
         ("suppressed", facts.suppressed),
-        ("holdout", facts.held_out),
-        ("out_of_stock", not facts.any_item_available),
-        ("frequency_cap", facts.cap_reached),
+        ("holdout", advertising and facts.held_out),
+        ("out_of_stock", advertising and not facts.any_item_available),
+        ("frequency_cap", advertising and facts.cap_reached),
         ("coupon_invalid", not facts.coupon_valid),
         ("journey_ended", not facts.enrolment_live),
         ("expired", facts.now >= facts.expires_at),
@@ -57,6 +60,6 @@ def judge(facts: SendingFacts) -> Verdict:
     for reason, applies in objections:
         if applies:
             return Verdict(reason)
-    if facts.quiet_until is not None:
+    if advertising and facts.quiet_until is not None:
         return Verdict("quiet_hours", facts.quiet_until)
     return Verdict()

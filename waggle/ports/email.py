@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -25,6 +26,19 @@ class Email:
 
 class EmailSender(Protocol):
     """Hands one e-mail over to whoever delivers it."""
+
+    @property
+    def name(self) -> str:
+        """Which provider it is, as the vendor names itself."""
+        ...
+
+    @property
+    def repeat_safe_for(self) -> timedelta:
+        """How long after a first hand-over the provider takes a second with the same `message_id` for the same mail.
+
+        Zero where it never does, as with SMTP. Within this time a lost answer is resolved by handing over again.
+        """
+        ...
 
     async def send(self, email: Email, *, before_data: Callable[[], Awaitable[None]]) -> str:
         """Hand *email* over and return the other side's id or answer for it, free of personal data.

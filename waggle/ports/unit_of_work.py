@@ -1,7 +1,7 @@
 """What the product asks of its database: transactions, and in them the repositories."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
@@ -60,6 +60,20 @@ class Link:
     """Where a click leads; None for an unsubscribe link."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """What a person decided. Opaque ids and the person's own words only, nothing about a customer."""
+
+    at: datetime
+    actor: str
+    action: str
+    """Kebab-case past tense: `message-settled`."""
+    subject: str
+    """Id of what it was done to."""
+    why: str
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
 class EventLog(Protocol):
     """The inbox: every accepted event, once, in the order of arrival."""
 
@@ -88,6 +102,9 @@ class EventLog(Protocol):
     def quarantined(self) -> list[Quarantined]: ...
 
     def count_pending(self) -> int: ...
+    def oldest_pending_at(self) -> datetime | None:
+        """Return when the first of the events not yet applied was received."""
+        ...
 
     def forget(self, customer_id: str, told_until: datetime) -> None:
         """Empty the stored data of events up to *told_until* that hold personal fields of the customer."""
@@ -167,6 +184,10 @@ class EngineMessageQueue(Protocol):
         """Return the starts, published before, of enrolments that no journey has claimed yet."""
         ...
 
+    def refused_starts(self, limit: int) -> list[tuple[str, str]]:
+        """Return (enrolment id, code) of starts that the engine refused, of enrolments that still wait to begin."""
+        ...
+
     def mark_published(self, queue_id: int, at: datetime) -> None: ...
     def postpone(self, queue_id: int, not_before_at: datetime) -> None: ...
     def mark_refused(self, queue_id: int, code: str, at: datetime) -> None: ...
@@ -180,6 +201,14 @@ class MessageRepository(Protocol):
     def of_enrolment(self, enrolment_id: str) -> list[Message]: ...
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
         """Count messages, *but* the one of that id, that left or may have left after *since* or are about to."""
+        ...
+
+    def in_doubt(self) -> list[Message]:
+        """Return all in doubt, the one handed over first at the top."""
+        ...
+
+    def newest(self, limit: int) -> list[Message]:
+        """Return those planned last, the newest first."""
         ...
 
     def overdue(self, now: datetime, limit: int) -> list[Message]:
@@ -197,6 +226,7 @@ class MessageRepository(Protocol):
 class LinkRepository(Protocol):
     def add(self, link: Link) -> None: ...
     def get(self, token: str) -> Link | None: ...
+    def of_message(self, message_id: str) -> list[Link]: ...
 
 
 class CouponRepository(Protocol):
@@ -205,10 +235,28 @@ class CouponRepository(Protocol):
     def of_enrolment(self, enrolment_id: str) -> list[Coupon]: ...
     def by_code(self, code: str) -> Coupon | None: ...
     def save(self, coupon: Coupon) -> None: ...
-    def budget_use(self, campaign: str) -> BudgetUse: ...
+    def budget_use(self, campaign: str) -> BudgetUse:
+        """Return what is taken of a campaign's budget: a counter that equals the sum over its coupons."""
+        ...
+
+    def set_budget_use(self, campaign: str, use: BudgetUse) -> None: ...
+    def wait_for_budgets(self) -> None:
+        """Wait until nobody else in a transaction takes from a budget; to be called before anything else in this one.
+
+        Without it the promise holds as well, but those who meet at a budget are made to begin again and again.
+        """
+        ...
+
     def stale(self, now: datetime, limit: int) -> list[Coupon]:
         """Return coupons that have expired without ever having been issued."""
         ...
+
+
+class AuditLog(Protocol):
+    """Append-only."""
+
+    def add(self, entry: AuditEntry) -> None: ...
+    def of_subject(self, subject: str) -> list[AuditEntry]: ...
 
 
 class Transaction(Protocol):
@@ -240,6 +288,8 @@ class Transaction(Protocol):
     def links(self) -> LinkRepository: ...
     @property
     def coupons(self) -> CouponRepository: ...
+    @property
+    def audit(self) -> AuditLog: ...
 
 
 class UnitOfWork(Protocol):

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from waggle.domain.cart import Cart
 from waggle.domain.coupon import Coupon
-from waggle.domain.message import Message
+from waggle.domain.message import TRANSACTIONAL, Message
 from waggle.domain.money import Money
 from waggle.domain.product import Product
 from waggle.errors import PermanentFailure
@@ -55,22 +55,24 @@ class Composer:
         """
         customer = tx.customers.get(message.customer_id) if message.customer_id is not None else None
         cart = tx.carts.get(message.cart_id) if message.cart_id is not None else None
-        if customer is None or customer.email is None or cart is None:
+        transactional = message.purpose == TRANSACTIONAL
+        if customer is None or customer.email is None or (cart is None and not transactional):
             raise PermanentFailure("MESSAGE_WITHOUT_SUBJECT", message.message_id)
         coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
-        cart_url = self._link(tx, message, "click", cart.url or self._sender.shop_url)
-        unsubscribe_url = self._link(tx, message, "unsubscribe", None)
-        items = _items(tx, cart, cart_url)
+        # The receipt of an order may have no cart; its links lead to the shop and nobody can unsubscribe from it.
+        cart_url = self._link(tx, message, "click", (cart and cart.url) or self._sender.shop_url)
+        unsubscribe_url = None if transactional else self._link(tx, message, "unsubscribe", None)
+        items = _items(tx, cart, cart_url) if cart is not None else []
         context = MessageContext(
             shop_name=self._sender.shop_name,
             shop_address=self._sender.postal_address,
             first_name=customer.first_name,
             items=tuple(items),
-            total=str(Money.from_minor(sum(item.quantity * item.unit_price_minor for item in items), cart.currency)),
-            currency=cart.currency,
+            total=_total(items, cart.currency) if cart is not None else "",
+            currency=cart.currency if cart is not None else "",
             cart_url=cart_url,
             coupon=self._coupon(coupon, customer.time_zone),
-            unsubscribe_url=unsubscribe_url,
+            unsubscribe_url=unsubscribe_url or "",
             language=customer.language or "en",
         )
         rendered = self._templates.render(message.template, context)
@@ -86,8 +88,12 @@ class Composer:
         )
 
     def _link(self, tx: Transaction, message: Message, kind: Literal["click", "unsubscribe"], url: str | None) -> str:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-        tx.links.add(Link(token, message.message_id, kind, url))
+        """Return a link of ours; a repeat has those of the first try, so that a provider sees the same mail again."""
+        known = tx.links.of_message(message.message_id) if message.attempts > 1 else []
+        token = next((link.token for link in known if (link.kind, link.url) == (kind, url)), None)
+        if token is None:
+            token = secrets.token_urlsafe(_TOKEN_BYTES)
+            tx.links.add(Link(token, message.message_id, kind, url))
         return f"{self._sender.public_url}/{'c' if kind == 'click' else 'u'}/{token}"
 
     def _coupon(self, coupon: Coupon | None, time_zone: str | None) -> MessageCoupon | None:
@@ -119,6 +125,10 @@ def _items(tx: Transaction, cart: Cart, cart_url: str) -> list[MessageItem]:
             )
         )
     return lines
+
+
+def _total(items: list[MessageItem], currency: str) -> str:
+    return str(Money.from_minor(sum(item.quantity * item.unit_price_minor for item in items), currency))
 
 
 def _day(local: datetime) -> str:

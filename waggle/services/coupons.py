@@ -66,6 +66,7 @@ class Coupons:
             raise PermanentFailure("CAMPAIGN_UNKNOWN", f"coupons.toml has no [{campaign}]")
 
         def reserve(tx: Transaction) -> str:
+            tx.coupons.wait_for_budgets()
             return _reserve(tx, offered, enrolment_id, step, self._clock.now())
 
         return await self._store.run(reserve)
@@ -85,7 +86,12 @@ def _reserve(tx: Transaction, campaign: CouponCampaign, enrolment_id: str, step:
     if cart is not None and cart.currency != campaign.currency:
         raise Rejected(BUDGET_EXHAUSTED, f"{campaign.name} has no budget in {cart.currency}")
     cost_minor = campaign.cost_minor(cart.value_minor) if cart is not None else campaign.max_discount_minor
-    if not tx.coupons.budget_use(campaign.name).leaves_room_for(campaign, cost_minor):
+    use = tx.coupons.budget_use(campaign.name)
+    if use.currency not in {None, campaign.currency}:
+        raise PermanentFailure(
+            "CAMPAIGN_CURRENCY_CHANGED", f"[{campaign.name}] began in {use.currency}: give the new one another name"
+        )
+    if not use.leaves_room_for(campaign, cost_minor):
         raise Rejected(BUDGET_EXHAUSTED, campaign.name)
     coupon = Coupon(
         coupon_id=str(uuid.uuid4()),
@@ -101,6 +107,7 @@ def _reserve(tx: Transaction, campaign: CouponCampaign, enrolment_id: str, step:
         expires_at=now + campaign.valid_for,
     )
     tx.coupons.save(coupon)
+    tx.coupons.set_budget_use(campaign.name, use.and_one(cost_minor, campaign.currency))
     return coupon.coupon_id
 
 
@@ -108,7 +115,19 @@ def give_back(tx: Transaction, coupon_id: str | None, now: datetime) -> None:
     """Free the budget of a coupon that nobody has received."""
     coupon = tx.coupons.get(coupon_id) if coupon_id is not None else None
     if coupon is not None and coupon.state == "reserved":
-        tx.coupons.save(replace(coupon, state="reversed", closed_at=now))
+        _reverse(tx, coupon, now)
+
+
+def take_back(tx: Transaction, coupon_id: str | None, now: datetime) -> None:
+    """Free the budget of a coupon whose message is now known not to have arrived, unless it was used all the same."""
+    coupon = tx.coupons.get(coupon_id) if coupon_id is not None else None
+    if coupon is not None and coupon.state in {"reserved", "issued"}:
+        _reverse(tx, coupon, now)
+
+
+def _reverse(tx: Transaction, coupon: Coupon, now: datetime) -> None:
+    tx.coupons.save(replace(coupon, state="reversed", closed_at=now))
+    tx.coupons.set_budget_use(coupon.campaign, tx.coupons.budget_use(coupon.campaign).less_one(coupon.cost_minor))
 
 
 def hand_out(tx: Transaction, coupon_id: str | None, now: datetime) -> None:

@@ -72,10 +72,10 @@ class Intake:
         now = self._clock.now()
         judged = [_judge(source, item, now) for item in items]
 
-        def work(tx: Transaction) -> list[Receipt]:
+        def accept(tx: Transaction) -> list[Receipt]:
             return [_store(tx, source, one, now) for one in judged]
 
-        receipts = await self._store.run(work)
+        receipts = await self._store.run(accept)
         for receipt in receipts:
             if receipt.problem is not None:
                 _log.warning("event refused", source=source, code=receipt.problem.code, where=receipt.problem.where)

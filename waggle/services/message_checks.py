@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from waggle.domain.consent import is_given
-from waggle.domain.message import Message
+from waggle.domain.message import TRANSACTIONAL, Message
 from waggle.domain.quiet_hours import QuietHours
 from waggle.domain.sending_rules import SendingFacts, Verdict, judge
 from waggle.ports.unit_of_work import Transaction
+
+UNREACHABLE = frozenset({"address_refused", "bounced"})
+"""Reasons of a suppression that say that the address takes no mail; the others say that a person wants none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         )
     time_zone = (customer.time_zone if customer is not None else None) or policy.default_time_zone
     products = [tx.products.get(item.sku) for item in cart.items] if cart is not None else []
+    transactional = message.purpose == TRANSACTIONAL
     facts = SendingFacts(
         now=now,
         expires_at=message.expires_at,
@@ -48,12 +52,13 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         erased=customer is not None and customer.erased,
         has_address=customer is not None and customer.email is not None,
         consent_given=is_given(fact for fact in consent if forgotten_at is None or fact.stated_at > forgotten_at),
-        suppressed=suppressed is not None,
+        suppressed=suppressed in UNREACHABLE if transactional else suppressed is not None,
         cart_ordered=message.cart_id is not None and tx.orders.of_cart(message.cart_id) is not None,
         cart_empty=cart is not None and not cart.items,
         any_item_available=cart is None or any(product is None or product.available for product in products),
         coupon_valid=coupon is None or (coupon.state in {"reserved", "issued"} and now < coupon.expires_at),
         cap_reached=left >= policy.cap_messages,
         quiet_until=policy.quiet_hours.over_at(now, time_zone),
+        transactional=transactional,
     )
     return judge(facts)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from waggle.errors import PermanentFailure, TemporaryFailure
@@ -12,7 +13,7 @@ from waggle.ports.journey_engine import JourneyEngine
 from waggle.ports.unit_of_work import QueuedMessage, StoredEvent, Transaction, UnitOfWork
 from waggle.services.coupons import give_back
 from waggle.services.enrolling import Enrolling
-from waggle.services.message_closing import close
+from waggle.services.message_closing import ANSWER_LOST, close, doubt
 from waggle.services.projections import fact_of, project
 
 log = get_logger(__name__)
@@ -27,6 +28,10 @@ _SWEEP_EVERY_S = 5.0
 _LONGEST_PAUSE_S = 30.0
 _MOST_DOUBLINGS = 10
 """Of a pause; two to the power of the failures of a long night is no number any more."""
+
+
+NOT_STARTED = "not_started"
+"""Outcome of an enrolment whose journey never began, with the engine's reason."""
 
 
 class Relay:
@@ -65,7 +70,11 @@ class Relay:
 
     async def publish(self) -> int:
         """Publish the engine messages that are due and return how many were taken up."""
-        due = await self._store.read(lambda tx: tx.engine_messages.due(self._clock.now(), 4 * _IN_FLIGHT))
+
+        def due_now(tx: Transaction) -> list[QueuedMessage]:
+            return tx.engine_messages.due(self._clock.now(), 4 * _IN_FLIGHT)
+
+        due = await self._store.read(due_now)
         gate = asyncio.Semaphore(_IN_FLIGHT)
 
         async def one(queued: QueuedMessage) -> None:
@@ -122,10 +131,17 @@ class Relay:
             [stored] = taken
             log.exception("event set aside", sequence=stored.sequence, type=stored.event.type)
             code = type(error).__name__
-            await self._store.run(lambda tx: tx.events.quarantine(stored.sequence, code, self._clock.now()))
+
+            def quarantine(tx: Transaction) -> None:
+                tx.events.quarantine(stored.sequence, code, self._clock.now())
+
+            await self._store.run(quarantine)
         return bool(taken)
 
     async def _publish_one(self, queued: QueuedMessage) -> None:
+        def mark_published(tx: Transaction) -> None:
+            tx.engine_messages.mark_published(queued.queue_id, self._clock.now())
+
         try:
             await self._engine.publish(queued.message)
         except TemporaryFailure as failure:
@@ -134,24 +150,34 @@ class Relay:
             say = log.debug if failure.code == self._engine_trouble else log.warning
             say("engine messages wait", code=failure.code, reason=failure.message)
             self._engine_trouble = failure.code
-            later = self._clock.now() + timedelta(seconds=pause_s)
-            await self._store.run(lambda tx: tx.engine_messages.postpone(queued.queue_id, later))
+            await self._postpone(queued, pause_s)
         except PermanentFailure as failure:
             log.warning("engine message refused", name=queued.message.name, code=failure.code)
-            code = failure.code
-            await self._store.run(lambda tx: tx.engine_messages.mark_refused(queued.queue_id, code, self._clock.now()))
+            await self._mark_refused(queued, failure.code)
         else:
             if self._engine_trouble:
                 log.info("engine takes messages again")
                 self._engine_trouble = ""
-            await self._store.run(lambda tx: tx.engine_messages.mark_published(queued.queue_id, self._clock.now()))
+            await self._store.run(mark_published)
+
+    async def _postpone(self, queued: QueuedMessage, pause_s: float) -> None:
+        def postpone(tx: Transaction) -> None:
+            tx.engine_messages.postpone(queued.queue_id, self._clock.now() + timedelta(seconds=pause_s))
+
+        await self._store.run(postpone)
+
+    async def _mark_refused(self, queued: QueuedMessage, code: str) -> None:
+        def mark_refused(tx: Transaction) -> None:
+            tx.engine_messages.mark_refused(queued.queue_id, code, self._clock.now())
+
+        await self._store.run(mark_refused)
 
     def _sweep(self, tx: Transaction) -> int:
         now = self._clock.now()
         overdue = tx.messages.overdue(now, _ROWS_PER_SWEEP)
         for message in overdue:
             if message.state == "handed_over":
-                close(tx, message, "in_doubt", "answer_lost", now)
+                doubt(tx, message, ANSWER_LOST, now)
             else:
                 close(tx, message, "suppressed", "expired" if now >= message.expires_at else "journey_ended", now)
         stale = tx.coupons.stale(now, _ROWS_PER_SWEEP)
@@ -161,7 +187,7 @@ class Relay:
         for start in unclaimed:
             # The engine refuses the repeat while it keeps the first; later it is harmless.
             tx.engine_messages.add(start, now)
-        return len(overdue) + len(stale) + len(unclaimed)
+        return len(overdue) + len(stale) + len(unclaimed) + _end_refused(tx, now)
 
     async def _repeat(self, stop: asyncio.Event, what: str, step: Callable[[], Awaitable[int]], idle_s: float) -> None:
         failures = 0
@@ -181,6 +207,18 @@ class Relay:
 
     def _turn(self, what: str) -> None:
         self._turned_s[what] = time.monotonic()
+
+
+def _end_refused(tx: Transaction, now: datetime) -> int:
+    """End enrolments whose start the engine refused, and return how many; a later event may enrol anew."""
+    refused = tx.engine_messages.refused_starts(_ROWS_PER_SWEEP)
+    for enrolment_id, code in refused:
+        enrolment = tx.enrolments.get(enrolment_id)
+        if enrolment is not None:
+            tx.enrolments.save(
+                replace(enrolment, state="ended", ended_at=now, outcome=NOT_STARTED, outcome_reason=code)
+            )
+    return len(refused)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

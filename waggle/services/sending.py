@@ -7,23 +7,23 @@ from typing import Literal
 
 import stamina
 
-from waggle.domain.message import Message
-from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
+from waggle.domain.enrolment import Enrolment
+from waggle.domain.message import MARKETING, TRANSACTIONAL, Message, MessageKind
+from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure, WaggleError
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.email import Email, EmailSender
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.services.breaker import CircuitBreaker, Passage
 from waggle.services.composing import Composer
 from waggle.services.message_checks import SendingPolicy, check
-from waggle.services.message_closing import close
+from waggle.services.message_closing import ANSWER_LOST, close, doubt
 
 log = get_logger(__name__)
 
 SendOutcome = Literal["sent", "held", "suppressed", "failed", "in_doubt"]
 
 CHANNEL = "email"
-# Longer than the runtime lets a send last, so that a lease that is over means a process that is gone.
-LEASE = timedelta(seconds=120)
 _FIRST_RETRY_S = 15.0
 _LONGEST_RETRY_S = 300.0
 _MOST_DOUBLINGS = 10
@@ -46,27 +46,39 @@ class _Claim:
     email: Email
 
 
-class _NoLongerWanted(Exception):
-    """Not an error: it only carries the answer out of the mail server's session."""
+class _StoppedAtTheDoor(Exception):
+    """Carries our own word out of the provider's session, so that it is not taken for the provider's."""
 
-    def __init__(self, answer: Sent) -> None:
+    def __init__(self, word: Sent | WaggleError) -> None:
         super().__init__()
-        self.answer = answer
+        self.word = word
 
 
 class Sending:
     """The one way by which messages leave."""
 
-    def __init__(
-        self, store: UnitOfWork, sender: EmailSender, composer: Composer, policy: SendingPolicy, clock: Clock
+    def __init__(  # noqa: PLR0913 -- each is one thing that sending needs
+        self,
+        store: UnitOfWork,
+        sender: EmailSender,
+        composer: Composer,
+        policy: SendingPolicy,
+        clock: Clock,
+        *,
+        lease: timedelta,
     ) -> None:
+        """*lease* is longer than the runtime lets a send last: over, it means a process that is gone."""
+        self.breaker = CircuitBreaker(sender.name, clock)
+        self._lease = lease
         self._store = store
         self._sender = sender
         self._composer = composer
         self._policy = policy
         self._clock = clock
 
-    async def send(self, *, enrolment_id: str, step: str, template: str, coupon_id: str | None) -> Sent:
+    async def send(
+        self, *, enrolment_id: str, step: str, template: str, coupon_id: str | None, kind: MessageKind = MARKETING
+    ) -> Sent:
         """Send the message of this *step* unless it was sent, and say how it stands.
 
         The same (enrolment_id, step) is one message for ever: once its state is final, each call gives one answer.
@@ -74,43 +86,89 @@ class Sending:
         Raises:
             TemporaryFailure: nothing left; try again later. SEND_UNDER_WAY: another process is at it. FACTS_PENDING:
                 events about the customer are accepted but not yet applied, so that the answer could be wrong.
-            PermanentFailure: ENROLMENT_UNKNOWN or MESSAGE_TEMPLATE_UNKNOWN.
+                PROVIDER_RESTING: it failed too often lately; nothing was stored or counted. Any other code is that of
+                the provider's refusal, or of an answer that was lost where the message may be handed over again.
+            PermanentFailure: ENROLMENT_UNKNOWN, MESSAGE_TEMPLATE_UNKNOWN, or TEMPLATE_OF_ANOTHER_KIND: advertising
+                may not leave as an order message, nor an order message under the rules for advertising.
         """
-        sent = await self._send(enrolment_id, step, template, coupon_id)
+        with self.breaker.admit() as passage:
+            sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind)
         # Not inside a transaction, which may be run more than once.
         log.info("message stands", enrolment_id=enrolment_id, step=step, outcome=sent.outcome, reason=sent.reason)
         return sent
 
-    async def _send(self, enrolment_id: str, step: str, template: str, coupon_id: str | None) -> Sent:
+    async def _send(  # noqa: PLR0913, PLR0917 -- what names a message, and the way through
+        self,
+        passage: Passage,
+        enrolment_id: str,
+        step: str,
+        template: str,
+        coupon_id: str | None,
+        kind: MessageKind,
+    ) -> Sent:
         def claim(tx: Transaction) -> _Claim | Sent:
-            return self._claim(tx, enrolment_id, step, template, coupon_id)
+            return self._claim(tx, enrolment_id, step, template, coupon_id, kind)
 
         claimed = await self._store.run(claim)
         if isinstance(claimed, Sent):
             return claimed
         message = claimed.message
-
-        async def before_data() -> None:
-            refusal = await self._store.run(lambda tx: self._hand_over(tx, message))
-            if refusal is not None:
-                raise _NoLongerWanted(refusal)
-
         try:
-            answer = await self._sender.send(claimed.email, before_data=before_data)
-        except _NoLongerWanted as refused:
-            return refused.answer
+            answer = await self._deliver(passage, claimed)
+        except _StoppedAtTheDoor as stopped:
+            if isinstance(stopped.word, Sent):
+                return stopped.word
+            if isinstance(stopped.word, TemporaryFailure):
+                await self._settle(message, "planned", stopped.word.code)
+            raise stopped.word from None
         except TemporaryFailure as failure:
             await self._settle(message, "planned", failure.code)
-            pause_s = min(_FIRST_RETRY_S * 2 ** min(message.attempts - 1, _MOST_DOUBLINGS), _LONGEST_RETRY_S)
-            raise TemporaryFailure(failure.code, message.message_id, retry_after_s=pause_s) from failure
+            raise TemporaryFailure(failure.code, message.message_id, retry_after_s=_pause_s(message)) from failure
         except PermanentFailure as failure:
             return await self._settle(message, "failed", failure.code)
         except OutcomeUnknown as unknown:
-            return await self._settle(message, "in_doubt", unknown.code)
+            settled = await self._settle(message, "in_doubt", unknown.code)
+            if settled.outcome == "held":
+                raise TemporaryFailure(unknown.code, message.message_id, retry_after_s=_pause_s(message)) from unknown
+            return settled
         return await self._settle(message, "sent", "ok", answer)
 
-    def _claim(
-        self, tx: Transaction, enrolment_id: str, step: str, template: str, coupon_id: str | None
+    async def _deliver(self, passage: Passage, claimed: _Claim) -> str:
+        """Hand over, and tell the breaker what the provider said: only what it said, not what we did."""
+
+        def hand_over(tx: Transaction) -> Sent | None:
+            return self._hand_over(tx, claimed.message)
+
+        async def before_data() -> None:
+            try:
+                refusal = await self._store.run(hand_over)
+            except WaggleError as error:
+                raise _StoppedAtTheDoor(error) from error
+            if refusal is not None:
+                raise _StoppedAtTheDoor(refusal)
+
+        try:
+            answer = await self._sender.send(claimed.email, before_data=before_data)
+        except TemporaryFailure as failure:
+            passage.failed(failure.retry_after_s)
+            raise
+        except OutcomeUnknown:
+            passage.failed()
+            raise
+        except PermanentFailure:
+            passage.answered()
+            raise
+        passage.answered()
+        return answer
+
+    def _claim(  # noqa: PLR0913, PLR0917 -- what names a message
+        self,
+        tx: Transaction,
+        enrolment_id: str,
+        step: str,
+        template: str,
+        coupon_id: str | None,
+        kind: MessageKind,
     ) -> _Claim | Sent:
         now = self._clock.now()
         enrolment = tx.enrolments.get(enrolment_id)
@@ -118,29 +176,16 @@ class Sending:
             raise PermanentFailure("ENROLMENT_UNKNOWN", enrolment_id)
         message = tx.messages.get(enrolment_id, step)
         if message is None:
-            message = Message(
-                message_id=str(uuid.uuid4()),
-                enrolment_id=enrolment_id,
-                step=step,
-                customer_id=enrolment.customer_id,
-                cart_id=enrolment.cart_id,
-                channel=CHANNEL,
-                purpose=self._composer.purpose(template),
-                template=template,
-                coupon_id=coupon_id,
-                state="planned",
-                reason="",
-                planned_at=now,
-                not_before_at=now,
-                expires_at=now + self._policy.message_valid_for,
-            )
+            message = self._plan(enrolment, step, template, coupon_id, kind, now)
         if message.final:
             return _answer(message, now)
         under_way = message.lease_until is not None and now < message.lease_until
         if message.state in {"claimed", "handed_over"} and under_way:
             raise TemporaryFailure("SEND_UNDER_WAY", message.message_id, retry_after_s=_FIRST_RETRY_S)
         if message.state == "handed_over":
-            return _answer(close(tx, message, "in_doubt", "answer_lost", now), now)
+            message = doubt(tx, message, ANSWER_LOST, now)
+            if message.final:
+                return _answer(message, now)
         refusal = self._check(tx, message, now)
         if refusal is not None:
             return refusal
@@ -150,11 +195,44 @@ class Sending:
             state="claimed",
             reason="",
             token=str(uuid.uuid4()),
-            lease_until=now + LEASE,
+            lease_until=now + self._lease,
             attempts=message.attempts + 1,
         )
         tx.messages.save(claimed)
         return _Claim(claimed, self._composer.compose(tx, claimed))
+
+    def _plan(  # noqa: PLR0913, PLR0917 -- what names a message
+        self,
+        enrolment: Enrolment,
+        step: str,
+        template: str,
+        coupon_id: str | None,
+        kind: MessageKind,
+        now: datetime,
+    ) -> Message:
+        purpose = self._composer.purpose(template)
+        if (purpose == TRANSACTIONAL) != kind.transactional:
+            raise PermanentFailure(
+                "TEMPLATE_OF_ANOTHER_KIND",
+                f"the purpose of {template} is {purpose}: it cannot be a {kind.name} message",
+            )
+        return Message(
+            message_id=str(uuid.uuid4()),
+            enrolment_id=enrolment.enrolment_id,
+            step=step,
+            customer_id=enrolment.customer_id,
+            cart_id=enrolment.cart_id,
+            channel=CHANNEL,
+            purpose=purpose,
+            template=template,
+            coupon_id=coupon_id,
+            state="planned",
+            reason="",
+            planned_at=now,
+            not_before_at=now,
+            expires_at=now + self._policy.message_valid_for,
+            in_doubt=kind.in_doubt,
+        )
 
     def _hand_over(self, tx: Transaction, claimed: Message) -> Sent | None:
         """Commit that the message leaves now; everything is asked once more, since the claim may be a minute old."""
@@ -168,14 +246,33 @@ class Sending:
         refusal = self._check(tx, message, now)
         if refusal is not None:
             return refusal
-        tx.messages.save(replace(message, state="handed_over", handed_over_at=now, lease_until=now + LEASE))
+        handed_over = replace(
+            message,
+            state="handed_over",
+            handed_over_at=now,
+            lease_until=now + self._lease,
+            provider=self._sender.name,
+            repeat_safe_until=self._repeat_safe_until(message, now),
+        )
+        tx.messages.save(handed_over)
         return None
+
+    def _repeat_safe_until(self, message: Message, now: datetime) -> datetime | None:
+        """Return until when the provider knows *message* again; counted from the first hand-over that it remembers."""
+        if message.repeat_is_safe(self._sender.name, now):
+            return message.repeat_safe_until
+        # A repeat takes up to a lease to arrive.
+        remembered = self._sender.repeat_safe_for - self._lease
+        return now + remembered if remembered > timedelta(0) else None
 
     def _check(self, tx: Transaction, message: Message, now: datetime) -> Sent | None:
         """Return why *message* may not leave now, having stored it; None if it may."""
         subjects = [subject for subject in (message.customer_id, message.cart_id) if subject is not None]
         if tx.events.any_pending(subjects):
             raise TemporaryFailure("FACTS_PENDING", message.message_id, retry_after_s=_FACTS_PENDING_RETRY_S)
+        may_repeat = message.in_doubt == "sent again" or message.repeat_is_safe(self._sender.name, now)
+        if message.doubted_at is not None and not may_repeat:
+            return _answer(close(tx, message, "in_doubt", ANSWER_LOST, now), now)
         verdict = check(tx, message, self._policy, now)
         if verdict.clear:
             return None
@@ -201,29 +298,56 @@ class Sending:
         reason: str,
         provider_answer: str | None = None,
     ) -> Sent:
-        def settle(tx: Transaction) -> Sent:
-            now = self._clock.now()
+        def settle(tx: Transaction) -> Message:
             found = tx.messages.by_id(message.message_id)
             if found is None:
                 raise PermanentFailure("MESSAGE_UNKNOWN", message.message_id)
-            if found.token != message.token or (found.final and state == "planned"):
-                # Somebody took this process for dead and went on: what stands there is theirs.
-                return _answer(found, now)
-            if state == "planned":
-                waiting = replace(
-                    found, state="planned", reason=reason, token=None, lease_until=None, handed_over_at=None
-                )
-                tx.messages.save(waiting)
-                return _answer(waiting, now)
-            if reason == "ADDRESS_REFUSED" and found.customer_id is not None:
-                tx.suppressions.add(found.customer_id, found.channel, "address_refused", now)
-            return _answer(close(tx, replace(found, provider_answer=provider_answer), state, reason, now), now)
+            return _settled(tx, found, message.token, state, reason, provider_answer, self._clock.now())
 
         # What the mail server said is known only here: a database that is away for a moment must not put it in doubt.
         async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=_SETTLE_WITHIN_S):
             with attempt:
-                return await self._store.run(settle)
-        raise AssertionError("unreachable")
+                settled = await self._store.run(settle)
+        return _answer(settled, self._clock.now())
+
+
+def _settled(  # noqa: PLR0913, PLR0917 -- a row, and what one hand-over of it came to
+    tx: Transaction,
+    found: Message,
+    token: str | None,
+    state: Literal["planned", "failed", "in_doubt", "sent"],
+    reason: str,
+    provider_answer: str | None,
+    now: datetime,
+) -> Message:
+    """Store what the hand-over under *token* came to, as far as it still says something about *found*."""
+    if state == "sent":
+        # Accepted is accepted, whoever has taken the message up meanwhile; what a person settled stands.
+        if found.final and found.state != "in_doubt":
+            return found
+        return close(tx, replace(found, provider_answer=provider_answer), "sent", reason, now)
+    if found.token != token or (found.final and state != "failed"):
+        # Somebody took this process for dead and went on: what stands there is theirs.
+        return found
+    if state == "in_doubt":
+        # Doubted by the sweeper already, it is not doubted twice.
+        return doubt(tx, found, reason, now) if found.state == "handed_over" else found
+    if found.state in {"planned", "in_doubt"} and found.doubted_at == found.handed_over_at:
+        # Doubted meanwhile, for the first time: about this very hand-over, which is now known to have been refused.
+        found = replace(found, doubted_at=None)
+    if state == "planned":
+        waiting = replace(
+            found, state="planned", reason=reason, token=None, lease_until=None, handed_over_at=found.doubted_at
+        )
+        tx.messages.save(waiting)
+        return waiting
+    if reason == "ADDRESS_REFUSED" and found.customer_id is not None:
+        tx.suppressions.add(found.customer_id, found.channel, "address_refused", now)
+    return close(tx, replace(found, provider_answer=provider_answer), state, reason, now)
+
+
+def _pause_s(message: Message) -> float:
+    return min(_FIRST_RETRY_S * 2.0 ** min(message.attempts - 1, _MOST_DOUBLINGS), _LONGEST_RETRY_S)
 
 
 def _answer(message: Message, now: datetime) -> Sent:

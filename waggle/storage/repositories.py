@@ -18,7 +18,7 @@ from waggle.domain.message import Message
 from waggle.domain.order import Order
 from waggle.domain.product import Product
 from waggle.ports.journey_engine import EngineMessage
-from waggle.ports.unit_of_work import Admission, Link, Quarantined, QueuedMessage, StoredEvent
+from waggle.ports.unit_of_work import Admission, AuditEntry, Link, Quarantined, QueuedMessage, StoredEvent
 from waggle.storage import tables
 
 T = TypeVar("T")
@@ -124,6 +124,12 @@ class Events(_Repository):
     def count_pending(self) -> int:
         t = tables.events
         return self._connection.scalar(select(func.count()).select_from(t).where(t.c.state == "pending")) or 0
+
+    def oldest_pending_at(self) -> datetime | None:
+        t = tables.events
+        # Written out, as in the index: SQLite uses a partial index only if it sees that the condition holds.
+        is_pending = t.c.state == bindparam("pending", "pending", literal_execute=True)
+        return self._connection.scalar(select(t.c.received_at).where(is_pending).order_by(t.c.sequence).limit(1))
 
     def forget(self, customer_id: str, told_until: datetime) -> None:
         t = tables.events
@@ -313,6 +319,15 @@ class EngineMessages(_Repository):
         )
         return [_engine_message(row) for row in rows]
 
+    def refused_starts(self, limit: int) -> list[tuple[str, str]]:
+        t, e = tables.engine_messages, tables.enrolments
+        # Written out, as in the index: SQLite uses a partial index only if it sees that the condition holds.
+        entering = e.c.state == bindparam("entering", "entering", literal_execute=True)
+        refused = and_(t.c.message_id == t.c.enrolment_id, t.c.state == "refused")
+        found = select(t.c.enrolment_id, t.c.code).join(e, t.c.enrolment_id == e.c.enrolment_id)
+        rows = self._connection.execute(found.where(entering, refused).order_by(e.c.entered_at).limit(limit))
+        return [(enrolment_id, code) for enrolment_id, code in rows]
+
     def mark_published(self, queue_id: int, at: datetime) -> None:
         self._change(queue_id, state="published", settled_at=at)
 
@@ -352,6 +367,7 @@ class Messages(_Repository):
         left = or_(
             t.c.state == "claimed",
             and_(t.c.state.in_(("handed_over", "sent", "in_doubt")), t.c.handed_over_at > since),
+            t.c.doubted_at > since,
         )
         whose = (t.c.customer_id == customer_id, t.c.purpose == purpose, t.c.channel == channel, t.c.message_id != but)
         return self._connection.scalar(select(func.count()).select_from(t).where(*whose, left)) or 0
@@ -364,6 +380,15 @@ class Messages(_Repository):
         ended = select(e.c.enrolment_id).where(e.c.enrolment_id == t.c.enrolment_id, e.c.state == "ended").exists()
         wanted = or_(t.c.state == "handed_over", t.c.expires_at <= now, ended)
         return self._all(Message, select(t).where(still_open, lease_over, wanted).order_by(t.c.expires_at).limit(limit))
+
+    def in_doubt(self) -> list[Message]:
+        t = tables.messages
+        doubtful = t.c.state == bindparam("doubtful", "in_doubt", literal_execute=True)
+        return self._all(Message, select(t).where(doubtful).order_by(t.c.handed_over_at, t.c.message_id))
+
+    def newest(self, limit: int) -> list[Message]:
+        t = tables.messages
+        return self._all(Message, select(t).order_by(t.c.planned_at.desc(), t.c.message_id).limit(limit))
 
     def count_by_state(self) -> dict[tuple[str, str, str], int]:
         t = tables.messages
@@ -380,6 +405,10 @@ class Links(_Repository):
     def get(self, token: str) -> Link | None:
         row = self._one(tables.links, token=token)
         return None if row is None else _value(Link, row)
+
+    def of_message(self, message_id: str) -> list[Link]:
+        t = tables.links
+        return self._all(Link, select(t).where(t.c.message_id == message_id).order_by(t.c.token))
 
 
 class Coupons(_Repository):
@@ -403,18 +432,31 @@ class Coupons(_Repository):
         self._save(tables.coupons, asdict(coupon))
 
     def budget_use(self, campaign: str) -> BudgetUse:
-        t = tables.coupons
-        count, cost = self._connection.execute(
-            select(func.count(), func.coalesce(func.sum(t.c.cost_minor), 0)).where(
-                t.c.campaign == campaign, t.c.state != "reversed"
-            )
-        ).one()
-        return BudgetUse(int(count), int(cost))
+        row = self._one(tables.coupon_budgets, campaign=campaign)
+        return BudgetUse() if row is None else BudgetUse(row.taken_count, row.taken_minor, row.currency)
+
+    def set_budget_use(self, campaign: str, use: BudgetUse) -> None:
+        row = {"campaign": campaign, "currency": use.currency}
+        self._save(tables.coupon_budgets, {**row, "taken_count": use.count, "taken_minor": use.cost_minor})
+
+    def wait_for_budgets(self) -> None:
+        if self._connection.dialect.name == "postgresql":
+            # The one statement that waits without fixing what the transaction will see.
+            self._connection.exec_driver_sql("LOCK TABLE coupon_budgets IN SHARE ROW EXCLUSIVE MODE")
 
     def stale(self, now: datetime, limit: int) -> list[Coupon]:
         t = tables.coupons
         expired = select(t).where(t.c.state == "reserved", t.c.expires_at <= now)
         return self._all(Coupon, expired.order_by(t.c.expires_at).limit(limit))
+
+
+class Audit(_Repository):
+    def add(self, entry: AuditEntry) -> None:
+        self._connection.execute(insert(tables.audit).values({**asdict(entry), "detail": dict(entry.detail)}))
+
+    def of_subject(self, subject: str) -> list[AuditEntry]:
+        t = tables.audit
+        return self._all(AuditEntry, select(t).where(t.c.subject == subject).order_by(t.c.sequence))
 
 
 class SqlTransaction:
@@ -434,3 +476,4 @@ class SqlTransaction:
         self.messages = Messages(connection)
         self.links = Links(connection)
         self.coupons = Coupons(connection)
+        self.audit = Audit(connection)

@@ -234,6 +234,7 @@ engine_messages = Table(
 
 OPEN = ("planned", "claimed", "handed_over")
 _OPEN = text(f"state IN {OPEN}")
+_IN_DOUBT = text("state = 'in_doubt'")
 
 messages = Table(
     "messages",
@@ -258,10 +259,16 @@ messages = Table(
     Column("handed_over_at", UtcTime),
     Column("settled_at", UtcTime),
     Column("provider_answer", Text),
+    Column("in_doubt", Text, nullable=False, server_default="listed"),
+    Column("doubts", Integer, nullable=False, server_default="0"),
+    Column("doubted_at", UtcTime),
+    Column("provider", Text),
+    Column("repeat_safe_until", UtcTime),
     # The promise that a step of a journey sends one message, however often its job is worked.
     UniqueConstraint("enrolment_id", "step"),
     Index("ix_messages_customer", "customer_id", "purpose", "channel", "handed_over_at"),
     Index("ix_messages_open", "expires_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_messages_in_doubt", "handed_over_at", sqlite_where=_IN_DOUBT, postgresql_where=_IN_DOUBT),
 )
 
 links = Table(
@@ -295,4 +302,29 @@ coupons = Table(
     UniqueConstraint("enrolment_id", "step"),
     Index("ix_coupons_campaign", "campaign", "state"),
     Index("ix_coupons_reserved", "expires_at", sqlite_where=_RESERVED, postgresql_where=_RESERVED),
+)
+
+# What the coupons of a campaign take up, changed with them in one transaction: a sum would grow with the campaign.
+coupon_budgets = Table(
+    "coupon_budgets",
+    metadata,
+    Column("campaign", Text, primary_key=True),
+    # Empty until the first coupon after the migration, which could not know it.
+    Column("currency", Text),
+    Column("taken_count", BigInteger, nullable=False),
+    Column("taken_minor", BigInteger, nullable=False),
+)
+
+# What people decided. Rows are added, never changed.
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", _Sequence, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False, index=True),
+    Column("why", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    sqlite_autoincrement=True,
 )

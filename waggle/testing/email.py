@@ -1,6 +1,7 @@
 """A sender of e-mail that remembers, and can go wrong at each place where a real one can."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure
 from waggle.ports.email import Email
@@ -19,9 +20,14 @@ class RecordingSender:
     `when_taken` after that and before the answer is given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, name: str = "recording", repeat_safe_for: timedelta = timedelta(0)) -> None:
+        """With *repeat_safe_for* it remembers message ids, and takes a repeat for the mail it has."""
+        self.name = name
+        self.repeat_safe_for = repeat_safe_for
         self.delivered: list[Email] = []
         """What the other side has taken, in order."""
+        self.repeats: list[Email] = []
+        """What it knew already."""
         self.sessions = 0
         self.when_connected: Step | None = None
         self.when_handed_over: Step | None = None
@@ -33,7 +39,8 @@ class RecordingSender:
         await _run(self.when_connected)
         await before_data()
         await _run(self.when_handed_over)
-        self.delivered.append(email)
+        known = self.repeat_safe_for and any(email.message_id == each.message_id for each in self.delivered)
+        (self.repeats if known else self.delivered).append(email)
         await _run(self.when_taken)
         return f"250 accepted as {len(self.delivered)}"
 

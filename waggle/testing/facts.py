@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from functools import cache
 from typing import Any
 
+from waggle.domain.coupon import Coupon
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.event import CartItem
 from waggle.domain.message import Message
@@ -151,6 +152,27 @@ def policy(**changes: object) -> SendingPolicy:
     return SendingPolicy(**(rules | changes))
 
 
+def coupon(enrolment_id: str, now: datetime) -> Coupon:
+    """Return a coupon that is set aside: `coupon-1` of `cart-10`, with the code AAAA-BBBB-CCCC, worth 2.00 at most."""
+    return Coupon(
+        coupon_id="coupon-1",
+        enrolment_id=enrolment_id,
+        step="coupon",
+        campaign="cart-10",
+        code="AAAA-BBBB-CCCC",
+        percent=10,
+        cost_minor=200,
+        customer_id="c-1",
+        state="reserved",
+        reserved_at=now,
+        expires_at=now + timedelta(days=7),
+    )
+
+
+LEASE = timedelta(seconds=120)
+"""What `sending` leases a message for."""
+
+
 def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: SendingPolicy | None = None) -> Sending:
     """Return the sending service with the messages as they are shipped."""
     shop_name = Sender(
@@ -162,7 +184,7 @@ def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: Sen
         public_url="https://go.shop.example",
         default_time_zone="UTC",
     )
-    return Sending(store, sender, Composer(_templates(), shop_name), rules or policy(), clock)
+    return Sending(store, sender, Composer(_templates(), shop_name), rules or policy(), clock, lease=LEASE)
 
 
 @cache
