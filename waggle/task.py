@@ -1,14 +1,14 @@
 """Declare what answers one BPMN task type."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_type_hints
 
 _ATTRIBUTE = "__waggle_task__"
 
 InDoubt = Literal["listed", "sent again"]
-"""Listed for an operator and not tried again by itself, as befits marketing; or sent again under the same id, counted."""
+"""Listed for an operator and not tried again by itself, as befits marketing; or sent again under its id, counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Task:
     """One task type: what it reads, returns, needs and may throw."""
 
     task_type: str
-    call: Callable[..., Awaitable[Any]]
+    call: Callable[..., Any]
+    """An `async def`, or a plain `def`, which is run in a thread."""
     input: type
     output: type
     needs: Mapping[str, type]
@@ -33,13 +34,13 @@ class Task:
     """Name of the parameter that is to be told the JobOrigin, if any."""
     throws: frozenset[str]
     timeout_s: float
-    """The handler is stopped after this long; the lease on the job is longer."""
+    """The handler is stopped after this long, unless it runs in a thread; the lease on the job is longer."""
     concurrency: int
     """Handlers at once in one process."""
     rate_per_s: float | None
     """Handlers begun per second in one process; None: as fast as it goes."""
     retries: int
-    """Tries after an unexpected error; fewer if the diagram allows fewer. TemporaryFailure uses up none."""
+    """Tries until an unexpected error is an incident; fewer if the diagram allows fewer. TemporaryFailure uses none."""
     side_effect: bool
     """True: the outcome is reported to the engine even after the lease is over."""
     in_doubt: InDoubt | None
@@ -47,6 +48,11 @@ class Task:
     headers: str | None
     """Name of the parameter that is given the task headers of the diagram, if any."""
     headers_type: type | None
+
+    @property
+    def is_sync(self) -> bool:
+        """Whether the handler blocks, so that it needs a thread."""
+        return not inspect.iscoroutinefunction(inspect.unwrap(self.call))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -59,7 +65,7 @@ class Task:
         return tuple(field.name for field in fields(self.output))
 
 
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def task(  # noqa: PLR0913 -- each says one thing about the task
@@ -74,10 +80,15 @@ def task(  # noqa: PLR0913 -- each says one thing about the task
     in_doubt: InDoubt | None = None,
     headers: type | None = None,
 ) -> Callable[[Handler], Handler]:
-    """Make an async function the answer to *task_type*.
+    """Make a function the answer to *task_type*.
 
     Its first parameter is the input dataclass, its return type the output dataclass, and every further parameter a
-    service, found by its type, or the JobOrigin.
+    service, found by its type, the JobOrigin, or the task headers as the dataclass *headers*.
+
+    A plain `def` may block: each call gets a thread of a pool that is the task's own and has *concurrency* threads;
+    context variables are copied. A thread cannot be stopped. One that runs longer than *timeout_s* keeps its place and,
+    as long as the engine agrees, its job; the result is reported when it is there, however late. If the job was lost
+    meanwhile, only a task with a side effect still reports.
     """
 
     def declare(call: Handler) -> Handler:

@@ -132,6 +132,40 @@ async def test_a_record_that_is_sent_twice_is_taken_once() -> None:
             assert ledger.open_instances == {}
 
 
+def job_records(*intents: str) -> bytes:
+    """Return a bulk request that tells of one job."""
+    value = {
+        "type": "ask-nobody",
+        "retries": 3,
+        "errorCode": "",
+        "bpmnProcessId": "seen",
+        "processInstanceKey": 7,
+        "elementId": "Task_Nobody",
+        "elementInstanceKey": 8,
+    }
+    lines = []
+    for position, intent in enumerate(intents):
+        record = {
+            "partitionId": 1,
+            "position": position,
+            "key": 9,
+            "timestamp": 1_700_000_000_000,
+            "valueType": "JOB",
+            "intent": intent,
+            "value": value,
+        }
+        lines += [json.dumps({"index": {}}), json.dumps(record)]
+    return "\n".join([*lines, ""]).encode()
+
+
+async def test_a_lease_that_ran_out_is_counted_and_its_job_stays_open() -> None:
+    with RecordStream() as stream:
+        await post(stream, job_records("CREATED", "TIMED_OUT", "TIMED_OUT"))
+        with stream.ledger() as ledger:
+            assert ledger.timed_out_jobs == {"ask-nobody": 2}
+            assert list(ledger.jobs) == [9]
+
+
 async def test_records_are_iterated_as_they_arrive() -> None:
     with RecordStream() as stream:
 

@@ -1,17 +1,41 @@
 """The way to the engine's gateway."""
 
+import ssl
 import threading
+import time
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import grpc
 from pyzeebe import create_insecure_channel, create_secure_channel
 from pyzeebe.credentials.oauth import Oauth2ClientCredentialsMetadataPlugin
 
+from waggle.engine.status import TOKEN_AWAY, TOKEN_REFUSED
 from waggle.errors import BadSettings
+from waggle.log import get_logger
+
+_log = get_logger(__name__)
 
 _TOKEN_TIMEOUT_S = 10.0
+# A token that is about to run out might do so on its way; one that lives for a minute must still serve many calls.
+_TOKEN_LEEWAY_S = 10
+# The server need not say how long a token lives (RFC 6749, section 5.1).
+_TOKEN_LIFE_S = 300
+_ASK_AGAIN_S = 5.0
+# RFC 6749, section 5.2, and access_denied, which some servers say here, too.
+_REFUSALS = frozenset(
+    {
+        "access_denied",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+    }
+)
 # The gateway closes connections that ping more often (its network.minKeepAliveInterval).
 _SHORTEST_KEEPALIVE_S = 30.0
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
@@ -37,6 +61,10 @@ class GatewayAddress:
     tls: bool = False
     ca_file: Path | None = None
     """PEM file of the authorities to trust instead of the machine's."""
+    cert_file: Path | None = None
+    """PEM file of the certificate, with those that signed it, by which the gateway knows us (mTLS)."""
+    key_file: Path | None = None
+    """PEM file of its private key."""
     oauth: OAuthClient | None = None
     keepalive_s: float = 45.0
     """A connection that died without a word is noticed after this long; at least 30."""
@@ -54,14 +82,29 @@ def connect(gateway: GatewayAddress) -> grpc.aio.Channel:
             f"engine keepalive_s is {gateway.keepalive_s:g}, set {_SHORTEST_KEEPALIVE_S:g} or more: "
             "the gateway hangs up on clients that ping more often",
         )
-    if gateway.oauth and not gateway.tls:
-        raise BadSettings("OAUTH_WITHOUT_TLS", "engine OAuth needs tls = true: a token must not travel in the open")
+    _check(gateway)
     options = _options(gateway)
     if not gateway.tls:
         return create_insecure_channel(grpc_address=gateway.address, channel_options=options)
     return create_secure_channel(
         grpc_address=gateway.address, channel_options=options, channel_credentials=_credentials(gateway)
     )
+
+
+def _check(gateway: GatewayAddress) -> None:
+    if gateway.oauth and not gateway.tls:
+        raise BadSettings("OAUTH_WITHOUT_TLS", "engine OAuth needs tls = true: a token must not travel in the open")
+    if gateway.oauth and urlsplit(gateway.oauth.token_url).scheme != "https":
+        raise BadSettings(
+            "TOKEN_URL_INSECURE", "engine.token_url must begin with https://: a secret must not travel in the open"
+        )
+    files = {"ca_file": gateway.ca_file, "cert_file": gateway.cert_file, "key_file": gateway.key_file}
+    for setting, file in files.items():
+        if file is not None and not gateway.tls:
+            raise BadSettings("TLS_OFF", f"engine.{setting} is set and engine.tls is not: set tls = true, or no files")
+    for setting, other in (("cert_file", "key_file"), ("key_file", "cert_file")):
+        if files[setting] and not files[other]:
+            raise BadSettings("CERT_WITHOUT_KEY", f"engine.{setting} is set and engine.{other} is not: set both")
 
 
 def _options(gateway: GatewayAddress) -> tuple[tuple[str, int], ...]:
@@ -84,14 +127,51 @@ def _options(gateway: GatewayAddress) -> tuple[tuple[str, int], ...]:
 
 
 def _credentials(gateway: GatewayAddress) -> grpc.ChannelCredentials:
-    try:
-        authorities = gateway.ca_file.read_bytes() if gateway.ca_file else None
-    except OSError as error:
-        raise BadSettings("CA_FILE_UNREADABLE", f"engine ca_file {gateway.ca_file} cannot be read") from error
-    transport = grpc.ssl_channel_credentials(root_certificates=authorities)
+    authorities = _pem("ca_file", gateway.ca_file)
+    certificate = _pem("cert_file", gateway.cert_file)
+    key = _pem("key_file", gateway.key_file)
+    _check_usable(gateway)
+    transport = grpc.ssl_channel_credentials(authorities, key, certificate)
     if gateway.oauth is None:
         return transport
-    return grpc.composite_channel_credentials(transport, grpc.metadata_call_credentials(_Tokens(gateway.oauth)))
+    return grpc.composite_channel_credentials(transport, grpc.metadata_call_credentials(_tokens(gateway.oauth)))
+
+
+def _pem(setting: str, file: Path | None) -> bytes | None:
+    try:
+        return file.read_bytes() if file else None
+    except OSError as error:
+        raise BadSettings(f"{setting.upper()}_UNREADABLE", f"engine.{setting}: {file} cannot be read") from error
+
+
+def _check_usable(gateway: GatewayAddress) -> None:
+    """Find now what gRPC would only show as a gateway that does not answer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if gateway.ca_file:
+            context.load_verify_locations(gateway.ca_file)
+    except ssl.SSLError as error:
+        raise BadSettings("CA_FILE_WRONG", f"engine.ca_file: {gateway.ca_file} holds no PEM certificate") from error
+    try:
+        if gateway.cert_file and gateway.key_file:
+            # An empty password: a key that needs one is refused, where OpenSSL would ask the terminal for it.
+            context.load_cert_chain(gateway.cert_file, gateway.key_file, password="")
+    except ssl.SSLError as error:
+        raise BadSettings(
+            "CERT_FILE_WRONG",
+            f"engine.cert_file and engine.key_file: {gateway.cert_file} and {gateway.key_file} are not a PEM "
+            "certificate and its private key without a password",
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _tokens(client: OAuthClient) -> "_Tokens":
+    """Return the one of this process for *client*: each look at the engine's readiness opens a channel of its own."""
+    return _Tokens(client)
+
+
+class _NoTokenError(Exception):
+    """Its text is all that gRPC hands on; see `waggle.engine.status`."""
 
 
 class _Tokens(Oauth2ClientCredentialsMetadataPlugin):
@@ -104,11 +184,37 @@ class _Tokens(Oauth2ClientCredentialsMetadataPlugin):
             authorization_server=client.token_url,
             scope=client.scope,
             audience=client.audience,
+            leeway=_TOKEN_LEEWAY_S,
+            expire_in=_TOKEN_LIFE_S,
         )
         self._func_retrieve_token = partial(self._func_retrieve_token, timeout=_TOKEN_TIMEOUT_S)
+        self._server = urlsplit(client.token_url).hostname
         self._fetching = threading.Lock()
+        self._trouble = ""
+        self._ask_again_s = 0.0
 
     def retrieve_token(self) -> None:
         with self._fetching:
-            if self.is_token_expired():
-                super().retrieve_token()
+            if not self.is_token_expired():
+                return
+            # Many calls need one token: they must not storm the server that refuses it.
+            if not self._trouble or time.monotonic() >= self._ask_again_s:
+                self._fetch()
+            if self._trouble:
+                raise _NoTokenError(self._trouble)
+
+    def _fetch(self) -> None:
+        before = self._trouble
+        try:
+            self._func_retrieve_token()
+            self._trouble = ""
+        except Exception as error:  # noqa: BLE001 - whatever the library or its network layer raises, there is no token
+            code = getattr(error, "error", None)
+            self._trouble = TOKEN_REFUSED if code in _REFUSALS else TOKEN_AWAY
+            # One line when trouble begins. The error's text is the server's; its type and the code quote nobody.
+            if self._trouble != before:
+                refusal = code if code in _REFUSALS else None
+                _log.warning("no token", server=self._server, refusal=refusal, error=type(error).__name__)
+        if before and not self._trouble:
+            _log.info("token fetched again", server=self._server)
+        self._ask_again_s = time.monotonic() + _ASK_AGAIN_S

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Literal, Self, cast
 
 import grpc
@@ -16,6 +17,18 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayServicer, add_GatewayServicer_
 from waggle.testing.clock import HandClock
 
 _PATIENCE_S = 10.0
+
+_RPCS = (
+    "ActivateJobs",
+    "StreamActivatedJobs",
+    "CompleteJob",
+    "FailJob",
+    "ThrowError",
+    "UpdateJobTimeout",
+    "PublishMessage",
+    "DeployResource",
+    "Topology",
+)
 
 State = Literal["activatable", "activated", "waiting", "completed", "thrown", "incident", "cancelled"]
 """Waiting: failed with a back-off that is not over."""
@@ -36,6 +49,8 @@ class FakeJob:
     error_code: str = ""
     text: str = ""
     wait_ms: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    tenant_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,7 @@ class FakeGateway:
     """File name -> contents by version."""
     address: str = "127.0.0.1:0"
     open_streams: int = 0
+    _mute: set[str] = field(default_factory=set)
     _misbehaviour: defaultdict[str, deque[_Misbehaviour]] = field(default_factory=lambda: defaultdict(deque))
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: Any = None
@@ -107,6 +123,20 @@ class FakeGateway:
     def ignore(self, rpc: str, *, times: int = 1) -> None:
         """Leave the next calls of *rpc* without any answer, until the caller gives up."""
         self._misbehaviour[rpc].extend([_Misbehaviour(grpc.StatusCode.UNKNOWN, "", "never")] * times)
+
+    def mute(self, *rpcs: str) -> None:
+        """Take calls of *rpcs*, or of all, in and answer nothing, push nothing and do nothing, until `unmute`."""
+        self._mute = set(rpcs or _RPCS)
+
+    async def unmute(self) -> None:
+        """Find the voice again; what was asked meanwhile is done now, if the caller still waits."""
+        self._mute.clear()
+        await self.tell()
+
+    async def voice(self, rpc: str) -> None:
+        """Return when *rpc* is not mute."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: rpc not in self._mute)
 
     async def expire_leases(self, *, after_s: float = 3600) -> None:
         """Let *after_s* pass; jobs whose lease is then over are free again."""
@@ -158,6 +188,7 @@ class FakeGateway:
         """Note a call, and misbehave if told to."""
         self.calls.append((rpc, request))
         await self.tell()
+        await self.voice(rpc)
         if not self._misbehaviour[rpc] or self._misbehaviour[rpc][0].when == "after":
             return
         fault = self._misbehaviour[rpc].popleft()
@@ -172,22 +203,31 @@ class FakeGateway:
             fault = self._misbehaviour[rpc].popleft()
             await context.abort(fault.code, fault.details)
 
-    def activate(self, task_type: str, limit: int, lease_ms: int, fetched: list[str]) -> list[pb.ActivatedJob]:
-        """Hand out up to *limit* free jobs."""
-        free = [job for job in self.jobs.values() if job.task_type == task_type and job.state == "activatable"]
-        for job in free[:limit]:
-            job.state, job.deadline_ms, job.activations = "activated", self.now_ms + lease_ms, job.activations + 1
-        return [_as_sent(job, fetched) for job in free[:limit]]
+    def activate(
+        self, request: pb.ActivateJobsRequest | pb.StreamActivatedJobsRequest, limit: int
+    ) -> list[pb.ActivatedJob]:
+        """Hand out up to *limit* free jobs of what *request* asks for."""
+        free = list(islice(self._free(request), limit))
+        for job in free:
+            job.state, job.deadline_ms = "activated", self.now_ms + request.timeout
+            job.activations += 1
+        return [_as_sent(job, list(request.fetchVariable)) for job in free]
 
-    async def wait_for_job(self, task_type: str, within_s: float | None) -> None:
-        """Return when a job of *task_type* is free or the time is over."""
+    async def wait_for_job(
+        self, request: pb.ActivateJobsRequest | pb.StreamActivatedJobsRequest, within_s: float | None
+    ) -> None:
+        """Return when there is a job for *request* or the time is over."""
         try:
             async with asyncio.timeout(within_s), self._changed:
-                await self._changed.wait_for(
-                    lambda: any(j.task_type == task_type and j.state == "activatable" for j in self.jobs.values())
-                )
+                await self._changed.wait_for(lambda: any(self._free(request)))
         except TimeoutError:
             return
+
+    def _free(self, request: pb.ActivateJobsRequest | pb.StreamActivatedJobsRequest) -> Iterator[FakeJob]:
+        tenants = list(request.tenantIds) or [""]
+        for job in self.jobs.values():
+            if job.task_type == request.type and job.state == "activatable" and job.tenant_id in tenants:
+                yield job
 
 
 def _as_sent(job: FakeJob, fetched: list[str]) -> pb.ActivatedJob:
@@ -202,7 +242,8 @@ def _as_sent(job: FakeJob, fetched: list[str]) -> pb.ActivatedJob:
         retries=job.retries,
         deadline=job.deadline_ms,
         variables=msgspec.json.encode(variables).decode(),
-        customHeaders="{}",
+        customHeaders=msgspec.json.encode(job.headers).decode(),
+        tenantId=job.tenant_id,
     )
 
 
@@ -220,8 +261,8 @@ class _Servicer(GatewayServicer):
         gateway = self._gateway
         await gateway.arrive("ActivateJobs", request, context)
         if request.requestTimeout >= 0:
-            await gateway.wait_for_job(request.type, request.requestTimeout / 1000)
-        jobs = gateway.activate(request.type, request.maxJobsToActivate, request.timeout, list(request.fetchVariable))
+            await gateway.wait_for_job(request, request.requestTimeout / 1000)
+        jobs = gateway.activate(request, request.maxJobsToActivate)
         await gateway.leave("ActivateJobs", context)
         if jobs:
             yield pb.ActivateJobsResponse(jobs=jobs)
@@ -234,10 +275,12 @@ class _Servicer(GatewayServicer):
         gateway = self._gateway
         await gateway.arrive("StreamActivatedJobs", request, context)
         gateway.open_streams += 1
+        await gateway.tell()
         try:
             while True:
-                await gateway.wait_for_job(request.type, None)
-                for job in gateway.activate(request.type, 1, request.timeout, list(request.fetchVariable)):
+                await gateway.wait_for_job(request, None)
+                await gateway.voice("StreamActivatedJobs")
+                for job in gateway.activate(request, 1):
                     await gateway.tell()
                     yield job
         finally:

@@ -20,6 +20,7 @@ from waggle.errors import (
 from waggle.task import declared_task, task
 from waggle.testing.bench import Diary, working
 from waggle.testing.gateway import FakeGateway, FakeJob
+from waggle.testing.tasks import call
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,9 @@ Answer = Callable[[Ask], object]
 async def ask(given: Ask, diary: Diary, answer: Answer) -> Answered:
     await diary.visit(given)
     return answer(given)  # type: ignore[return-value]
+
+
+NOBODY: Any = {Diary: None, Answer: None}
 
 
 async def outcome(
@@ -99,7 +103,7 @@ async def test_wrong_input_is_an_incident_that_names_the_field_only(
     with capture_logs() as logs:
         job = await outcome(gateway, open_diary, lambda given: Answered(1), **wrong)
 
-    assert (job.state, job.text) == ("incident", "INPUT_REFUSED ask enr-1 number")
+    assert (job.state, job.text) == ("incident", "INPUT_REFUSED ask enr-1 number: expected int")
     assert open_diary.entries == []
     assert PERSONAL not in str(logs)
 
@@ -110,7 +114,7 @@ async def test_a_missing_input_is_an_incident_that_names_it(gateway: FakeGateway
     async with working(gateway, ask, services={Diary: open_diary, Answer: raising(KeyError())}):  # type: ignore[dict-item]
         await gateway.until(lambda: job.state == "incident")
 
-    assert job.text == "INPUT_REFUSED ask - enrolment_id"
+    assert job.text == "INPUT_REFUSED ask - enrolment_id: expected str"
 
 
 async def test_a_service_that_nothing_provides_is_found_before_any_job_is_taken(gateway: FakeGateway) -> None:
@@ -146,7 +150,9 @@ async def test_what_no_retry_can_help_is_an_incident_at_once(
 ) -> None:
     job = await outcome(gateway, open_diary, raising(error))
 
-    assert (job.state, job.retries, job.text) == ("incident", 0, "NOT_DECLARED ask enr-1")
+    assert (job.state, job.retries) == ("incident", 0)
+    mend = " is not in throws of the task" if isinstance(error, Rejected) else ""
+    assert job.text == "NOT_DECLARED ask enr-1" + mend
 
 
 async def test_a_temporary_failure_costs_no_retry_and_waits_as_long_as_it_says(
@@ -188,7 +194,7 @@ async def test_an_enrolment_id_that_is_a_person_is_not_quoted(gateway: FakeGatew
 async def test_a_handler_that_hangs_is_stopped_and_tried_again_later(gateway: FakeGateway, diary: Diary) -> None:
     job = await outcome(gateway, diary, lambda given: Answered(1))
 
-    assert (job.state, job.retries, job.text) == ("waiting", 2, "UNEXPECTED TimeoutError ask enr-1")
+    assert (job.state, job.retries, job.text) == ("waiting", 2, "TIMED_OUT ask enr-1 after 0.2 s")
     assert diary.present == 0
 
 
@@ -203,39 +209,39 @@ async def test_a_handler_that_cancels_itself_does_not_take_the_worker_along(
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("result", "rule"),
     [
-        pytest.param(Answered(1, note=PERSONAL), id="an address"),
-        pytest.param(Answered(1, note="x" * 300), id="content"),
-        pytest.param(Answered(1, settings={"deep": {"er": 1}}), id="a tree"),
+        pytest.param(Answered(1, note=PERSONAL), "note looks like an address", id="an address"),
+        pytest.param(Answered(1, note="x" * 300), "note is longer than 256 characters", id="content"),
+        pytest.param(Answered(1, settings={"deep": {"er": 1}}), "settings is a dict not a small scalar", id="a tree"),
     ],
 )
-async def test_a_result_that_must_not_enter_the_engine_is_an_incident(
-    gateway: FakeGateway, open_diary: Diary, result: Answered
+async def test_a_result_that_must_not_enter_the_engine_is_an_incident_that_names_the_rule(
+    gateway: FakeGateway, open_diary: Diary, result: Answered, rule: str
 ) -> None:
     with capture_logs() as logs:
         job = await outcome(gateway, open_diary, lambda given: result)
 
-    assert (job.state, job.text) == ("incident", "VARIABLE_REFUSED ask enr-1")
+    assert (job.state, job.text) == ("incident", f"VARIABLE_REFUSED ask enr-1 {rule}")
     assert len(open_diary.entries) == 1
     assert gateway.count("CompleteJob") == 0
     assert PERSONAL not in str(logs)
 
 
 @pytest.mark.parametrize(
-    "result",
+    ("result", "mend"),
     [
-        pytest.param(None, id="nothing"),
-        pytest.param(Answered(1, settings={"x": object()}), id="what JSON cannot say"),
-        pytest.param([1], id="no dataclass"),
+        pytest.param(None, " returned NoneType expected Answered", id="nothing"),
+        pytest.param(Answered(1, settings={"x": object()}), "", id="what JSON cannot say"),
+        pytest.param([1], " returned list expected Answered", id="no dataclass"),
     ],
 )
 async def test_a_result_that_cannot_be_written_is_an_incident_and_not_a_loop(
-    gateway: FakeGateway, open_diary: Diary, result: object
+    gateway: FakeGateway, open_diary: Diary, result: object, mend: str
 ) -> None:
     job = await outcome(gateway, open_diary, lambda given: result)
 
-    assert (job.state, job.text) == ("incident", "RESULT_REFUSED ask enr-1")
+    assert (job.state, job.text) == ("incident", f"RESULT_REFUSED ask enr-1{mend}")
     assert len(open_diary.entries) == 1
 
 
@@ -244,5 +250,78 @@ async def test_a_result_of_a_megabyte_never_leaves(gateway: FakeGateway, open_di
 
     job = await outcome(gateway, open_diary, lambda given: Answered(1, settings=dict(many)))
 
-    assert (job.state, job.text) == ("incident", "RESULT_TOO_LARGE ask enr-1")
+    assert (job.state, job.text) == ("incident", "RESULT_TOO_LARGE ask enr-1 1068946 bytes")
     assert gateway.count("CompleteJob") == 0
+
+
+@pytest.mark.parametrize(("allowed", "left"), [(5, 1), (2, 1), (1, 0)])
+async def test_the_task_may_allow_fewer_tries_than_the_diagram(allowed: int, left: int) -> None:
+    @task("ask", retries=allowed)
+    async def stumble(given: Ask) -> Answered:
+        raise ValueError
+
+    assert (await call(stumble, {"enrolment_id": "enr-1"}, retries=2))["retries"] == left
+
+
+@pytest.mark.parametrize(
+    ("variables", "faults"),
+    [
+        ({"enrolment_id": 7, "number": "x" * 10_000, "note": [PERSONAL]}, "enrolment_id: number: note:"),
+        ({"enrolment_id": "enr-1", "number": 1.5e300}, "number:"),
+        ({"enrolment_id": "enr-1", "number": {PERSONAL: PERSONAL}}, "number:"),
+    ],
+    ids=["all wrong", "a fraction", "an object"],
+)
+async def test_refused_input_names_every_field_and_quotes_nobody(variables: dict[str, object], faults: str) -> None:
+    outcome = await call(ask, variables, services=NOBODY)
+
+    assert (outcome["failed"], outcome["retries"]) == ("INPUT_REFUSED", 0)
+    assert [word for word in outcome["text"].split() if word.endswith(":")] == faults.split()
+    assert PERSONAL not in outcome["text"]
+    assert len(outcome["text"]) < 200
+
+
+async def test_input_deeper_than_anyone_can_read_is_an_incident(gateway: FakeGateway, open_diary: Diary) -> None:
+    deep: object = 1
+    for _ in range(900):
+        deep = {"in": deep}
+
+    job = await outcome(gateway, open_diary, raising(KeyError()), note=deep)
+
+    assert (job.state, job.text.split()[0]) == ("incident", "INPUT_REFUSED")
+
+
+@pytest.mark.parametrize("error", [SystemExit(PERSONAL), KeyboardInterrupt(PERSONAL)], ids=lambda e: type(e).__name__)
+async def test_a_handler_that_wants_to_end_the_process_ends_itself_only(
+    gateway: FakeGateway, open_diary: Diary, error: BaseException
+) -> None:
+    first = await outcome(gateway, open_diary, raising(error))
+    second = await outcome(gateway, open_diary, lambda given: Answered(1))
+
+    assert (first.state, first.text) == ("waiting", f"UNEXPECTED {type(error).__name__} ask enr-1")
+    assert second.state == "completed"
+
+
+async def test_a_code_made_of_data_reaches_neither_log_nor_incident(gateway: FakeGateway, open_diary: Diary) -> None:
+    with capture_logs() as logs:
+        job = await outcome(gateway, open_diary, raising(PermanentFailure(PERSONAL)))
+
+    assert job.text == "CODE_REFUSED ask enr-1"
+    assert PERSONAL not in str(logs)
+
+
+async def test_a_task_can_be_called_without_an_engine(open_diary: Diary) -> None:
+    variables = {"enrolment_id": "enr-1", "number": 41, "other": PERSONAL}
+    done: Any = {Diary: open_diary, Answer: lambda given: Answered(given.number + 1)}
+    refused: Any = {Diary: open_diary, Answer: raising(Rejected("NO_ANSWER"))}
+    put_off: Any = {Diary: open_diary, Answer: raising(TemporaryFailure("MAIL_DOWN", retry_after_s=60))}
+
+    assert (await call(ask, variables, services=done))["completed"]["number"] == 42
+    assert open_diary.entries == [Ask("enr-1", 41)]
+    assert await call(ask, variables, services=refused) == {"thrown": "NO_ANSWER", "text": "NO_ANSWER ask enr-1"}
+    assert await call(ask, variables, services=put_off, retries=2) == {
+        "failed": "MAIL_DOWN",
+        "text": "MAIL_DOWN ask enr-1",
+        "retries": 2,
+        "wait_s": 63.0,
+    }

@@ -1,3 +1,4 @@
+import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,24 @@ pytestmark = pytest.mark.anyio
 
 @task("note", concurrency=4)
 async def note(given: Note, diary: Diary) -> Noted:
+    await diary.visit(given)
+    return Noted(is_noted=True)
+
+
+@task("note", concurrency=1)
+async def note_alone(given: Note, diary: Diary) -> Noted:
+    await diary.visit(given)
+    return Noted(is_noted=True)
+
+
+@task("note", concurrency=1, timeout_s=2)
+async def note_in_time(given: Note, diary: Diary) -> Noted:
+    await diary.visit(given)
+    return Noted(is_noted=True)
+
+
+@task("note", rate_per_s=8)
+async def note_seldom(given: Note, diary: Diary) -> Noted:
     await diary.visit(given)
     return Noted(is_noted=True)
 
@@ -185,23 +204,44 @@ async def test_a_job_that_comes_again_while_it_is_done_is_done_once(gateway: Fak
     assert len(diary.entries) == 1
 
 
-async def test_a_job_whose_lease_is_over_is_not_started(gateway: FakeGateway, open_diary: Diary) -> None:
-    gateway.refuse("UpdateJobTimeout", grpc.StatusCode.FAILED_PRECONDITION)
-    await gateway.add_job("note")
+async def test_a_job_whose_lease_was_over_before_its_turn_came_is_left_to_others(
+    gateway: FakeGateway, diary: Diary
+) -> None:
+    gateway.mute("StreamActivatedJobs")
+    polled = await gateway.add_job("note")
+    async with working(gateway, note_alone, services={Diary: diary}, stream=True) as work:
+        await diary.until(lambda: diary.present == 1)
+        await gateway.unmute()
+        await gateway.until(lambda: gateway.open_streams == 1)
+        pushed = await gateway.add_job("note")
+        await gateway.until(lambda: pushed.state == "activated")
+        gateway.clock.advance(timedelta(hours=1))
+        diary.gate.set()
+        await gateway.until(lambda: polled.state == "completed" and work.counters.expired == 1)
 
-    async with working(gateway, note, services={Diary: open_diary}, clock=ClockAhead(gateway.clock, 3600)) as work:
-        await gateway.until(lambda: work.counters.expired == 1)
-
-    assert open_diary.entries == []
+    assert [entry.enrolment_id for entry in diary.entries if isinstance(entry, Note)] == ["enr-1"]
+    assert gateway.count("UpdateJobTimeout") == 0
 
 
-async def test_a_clock_that_is_wrong_costs_a_question_and_not_the_work(gateway: FakeGateway, open_diary: Diary) -> None:
+async def test_a_clock_that_is_wrong_costs_nothing_once_a_poll_has_shown_it(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
     job = await gateway.add_job("note")
 
     async with working(gateway, note, services={Diary: open_diary}, clock=ClockAhead(gateway.clock, 3600)):
         await gateway.until(lambda: job.state == "completed")
 
-    assert gateway.count("UpdateJobTimeout") == 1
+    assert gateway.count("UpdateJobTimeout") == 0
+
+
+async def test_a_clock_that_is_wrong_costs_a_question_and_not_the_work(gateway: FakeGateway, open_diary: Diary) -> None:
+    clock = ClockAhead(gateway.clock, 3600)
+    async with working(gateway, note, services={Diary: open_diary}, clock=clock, stream=True):
+        await gateway.until(lambda: gateway.open_streams == 1 and gateway.count("ActivateJobs") > 0)
+        job = await gateway.add_job("note")
+        await gateway.until(lambda: job.state == "completed")
+
+    assert gateway.count("UpdateJobTimeout") <= 1
 
 
 async def test_the_lease_is_longer_than_the_handler_may_run(gateway: FakeGateway, open_diary: Diary) -> None:
@@ -216,3 +256,128 @@ async def test_a_task_type_cannot_be_given_twice(gateway: FakeGateway, open_diar
     with pytest.raises(BadSettings, match="TASK_TYPE_TWICE"):
         async with working(gateway, note, note, services={Diary: open_diary}):
             pass
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["polling", "streaming"])
+async def test_a_worker_of_a_tenant_asks_for_its_jobs_only(
+    gateway: FakeGateway, open_diary: Diary, *, stream: bool
+) -> None:
+    others = await gateway.add_job("note")
+    own = await gateway.add_job("note")
+    own.tenant_id = "shop-1"
+
+    async with working(gateway, note, services={Diary: open_diary}, stream=stream, tenant_id="shop-1"):
+        await gateway.until(lambda: own.state == "completed")
+
+    assert others.activations == 0
+
+
+async def test_without_a_tenant_none_is_named(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True):
+        await gateway.until(lambda: gateway.open_streams == 1 and gateway.count("ActivateJobs") > 0)
+
+    for rpc in ("ActivateJobs", "StreamActivatedJobs"):
+        assert list(gateway.requests(rpc)[0].tenantIds) == []
+
+
+async def test_a_gateway_that_goes_mute_is_noticed_and_work_goes_on_when_it_speaks_again(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True, rpc_timeout_s=0.1) as work:
+        await gateway.until(lambda: gateway.open_streams == 1)
+        gateway.mute()
+        job = await gateway.add_job("note")
+        asked = gateway.count("ActivateJobs")
+        await gateway.until(lambda: gateway.count("ActivateJobs") >= asked + 3)
+        assert work.runtime.silence_s > 0.3
+        await gateway.unmute()
+        await gateway.until(lambda: job.state == "completed")
+
+        assert work.runtime.silence_s < 0.3
+
+
+async def test_a_stream_that_died_without_a_word_leaves_jobs_to_polls(gateway: FakeGateway, open_diary: Diary) -> None:
+    async with working(gateway, note, services={Diary: open_diary}, stream=True):
+        await gateway.until(lambda: gateway.open_streams == 1)
+        gateway.mute("StreamActivatedJobs")
+        job = await gateway.add_job("note")
+        await gateway.until(lambda: job.state == "completed")
+
+
+async def test_a_slow_answer_to_an_outcome_does_not_keep_the_next_job_waiting(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    gateway.mute("CompleteJob")
+    for _ in range(3):
+        await gateway.add_job("note")
+
+    async with working(gateway, note_alone, services={Diary: open_diary}) as work:
+        await gateway.until(lambda: gateway.count("CompleteJob") == 3)
+        assert len(open_diary.entries) == 3
+        assert (work.counters.in_flight, work.counters.reporting) == (0, 3)
+        await gateway.unmute()
+        await gateway.until(lambda: all_done(gateway))
+
+
+async def test_an_engine_that_takes_no_outcomes_is_given_no_more_work(gateway: FakeGateway, open_diary: Diary) -> None:
+    gateway.mute("CompleteJob")
+    for _ in range(30):
+        await gateway.add_job("note")
+
+    async with working(gateway, note_alone, services={Diary: open_diary}, stream=True) as work:
+        await gateway.until(lambda: gateway.count("CompleteJob") == 5)
+        await asyncio.sleep(0.3)
+        assert (len(open_diary.entries), work.counters.reporting) == (5, 5)
+        await gateway.unmute()
+        await gateway.until(lambda: all_done(gateway))
+
+    assert work.counters.completed == 30
+
+
+async def test_jobs_that_a_rate_holds_back_are_not_taken_from_the_engine(
+    gateway: FakeGateway, open_diary: Diary
+) -> None:
+    for _ in range(30):
+        await gateway.add_job("note")
+
+    async with working(gateway, note_seldom, services={Diary: open_diary}, stream=True) as work:
+        await open_diary.until(lambda: len(open_diary.entries) == 2)
+        assert sum(job.activations for job in gateway.jobs.values()) <= 4
+        assert work.counters.handed_back == 0
+
+    assert gateway.count("StreamActivatedJobs") == 0
+
+
+async def test_what_takes_time_is_measured(gateway: FakeGateway, diary: Diary) -> None:
+    for _ in range(2):
+        await gateway.add_job("note")
+
+    async with working(gateway, note_alone, services={Diary: diary}, stream=True) as work:
+        await diary.until(lambda: diary.present == 1)
+        await asyncio.sleep(0.1)
+        diary.gate.set()
+        await gateway.until(lambda: all_done(gateway))
+
+    counters = work.counters
+    assert [sum(each.counts) for each in (counters.queue_wait, counters.handler_time, counters.report_time)] == [
+        2,
+        2,
+        2,
+    ]
+    assert counters.handler_time.sum_s >= 0.1
+    assert (counters.capacity, counters.in_flight, counters.waiting, counters.reporting) == (1, 0, 0, 0)
+
+
+async def test_what_is_pushed_faster_than_done_is_handed_back_before_it_grows_old_and_then_polled(
+    gateway: FakeGateway, diary: Diary
+) -> None:
+    async with working(gateway, note_in_time, services={Diary: diary}, stream=True, queue_wait_s=0) as work:
+        await gateway.until(lambda: gateway.open_streams == 1)
+        for _ in range(20):
+            await gateway.add_job("note")
+        await gateway.until(lambda: work.counters.handed_back == 19 and gateway.open_streams == 0)
+        diary.gate.set()
+        await gateway.until(lambda: all_done(gateway) and gateway.open_streams == 1)
+
+    assert gateway.count("StreamActivatedJobs") == 2
+    assert (work.counters.expired, work.counters.completed) == (0, 20)

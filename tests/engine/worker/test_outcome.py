@@ -176,7 +176,7 @@ async def test_an_outcome_that_waits_keeps_its_lease(gateway: FakeGateway, open_
     job = await gateway.add_job("note")
     gateway.refuse("CompleteJob", grpc.StatusCode.RESOURCE_EXHAUSTED, times=60)
 
-    async with working(gateway, note_quickly, services={Diary: open_diary}, queue_wait_s=0.05) as work:
+    async with working(gateway, note_quickly, services={Diary: open_diary}, queue_wait_s=0.45) as work:
         await gateway.until(lambda: job.state == "completed")
 
     assert gateway.count("UpdateJobTimeout") >= 2

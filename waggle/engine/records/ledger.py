@@ -1,6 +1,6 @@
 """What is open and what was done, kept up from records."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -52,6 +52,8 @@ class Ledger:
     """Those that wait for an engine message."""
     processes: dict[str, ProcessValue] = field(default_factory=dict)
     """The latest version by process id."""
+    timed_out_jobs: Counter[str] = field(default_factory=Counter)
+    """By task type, how often a lease ran out before any outcome was told, so that the job was handed out again."""
     ended_instances: int = 0
     _done: dict[int, list[DoneElement]] = field(default_factory=lambda: defaultdict(list))
     _flows: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -88,6 +90,8 @@ class Ledger:
                 self._take_element(record, value)
             case JobValue() as job:
                 _keep(self.jobs, record, job, {"COMPLETED", "CANCELED", "ERROR_THROWN"})
+                if record.intent == "TIMED_OUT":
+                    self.timed_out_jobs[job.type] += 1
             case TimerValue() as timer:
                 _keep(self.timers, record, timer, {"TRIGGERED", "CANCELED"})
             case IncidentValue() as incident:

@@ -23,7 +23,7 @@ class Durations:
 
 @dataclass(slots=True)
 class Counters:
-    """Of one task type, since the process began; only `in_flight` ever falls."""
+    """Of one task type, since the process began; what is said to be so now also falls."""
 
     activated: int = 0
     """Jobs that reached us."""
@@ -46,8 +46,18 @@ class Counters:
     repeated: int = 0
     """Jobs that came again while they were being done here."""
     outcome_retries: int = 0
+    overdue: int = 0
+    """Handlers that were stopped at their time limit, or ran past it in a thread."""
+    used_up: int = 0
+    """Jobs not started because too many attempts at them had come to nothing."""
     in_flight: int = 0
     """Jobs that run now."""
+    waiting: int = 0
+    """Jobs that are here now and wait for their handler."""
+    reporting: int = 0
+    """Jobs whose outcome is being told now."""
+    capacity: int = 0
+    """Handlers that may run at once."""
     queue_wait: Durations = field(default_factory=Durations)
     """From a job's arrival here to the call of its handler."""
     handler_time: Durations = field(default_factory=Durations)
@@ -57,15 +67,25 @@ class Counters:
 
 @dataclass(slots=True)
 class Pulse:
-    """When the gateway was last heard of."""
+    """When the gateway was last heard of, and when a call to it last ended in whatever way."""
 
     _heard_s: float = field(default_factory=time.monotonic)
+    _turned_s: float = field(default_factory=time.monotonic)
 
     def heard(self) -> None:
         """Note that the gateway just said something, if only no."""
-        self._heard_s = time.monotonic()
+        self._heard_s = self._turned_s = time.monotonic()
+
+    def turned(self) -> None:
+        """Note that a call came back, were it only to say that nobody is there."""
+        self._turned_s = time.monotonic()
 
     @property
     def silence_s(self) -> float:
-        """Seconds since then."""
+        """Seconds since the gateway was heard."""
         return time.monotonic() - self._heard_s
+
+    @property
+    def stillness_s(self) -> float:
+        """Seconds since a call came back: while we ask at all, it never grows far, whoever is away."""
+        return time.monotonic() - self._turned_s

@@ -3,17 +3,17 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from pyzeebe.proto import gateway_pb2 as pb
 
 from waggle.engine.backoff import Backoff
-from waggle.engine.status import BUSY, NO_ENTRY, UNREACHABLE
+from waggle.engine.status import BUSY, UNREACHABLE, is_no_entry
+from waggle.engine.worker.capacity import Capacity
 from waggle.engine.worker.counters import Pulse
+from waggle.engine.worker.engine_time import EngineTime
 from waggle.engine.worker.options import WorkerOptions
-from waggle.engine.worker.slots import Slots
 from waggle.log import get_logger
 from waggle.task import Task
 
@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_READ_REST_S = 0.2
+_QUIET_S = 0.1
+_LONGEST_REST_S = 1.0
+_DRY_AFTER_S = 0.01
+_LONGEST_FLOW_S = 1.0
 
 Accept = Callable[[pb.ActivatedJob], None]
-"""Takes a job together with the slot that is held for it."""
+"""Takes a job together with the room that is held for it."""
 
 HandBack = Callable[[pb.ActivatedJob], None]
-"""Takes a job for which no slot is held."""
+"""Takes a job for which no room is held."""
 
 
 class Intake:
-    """Brings in no more jobs than there are free slots."""
+    """Brings in no more jobs than there is room for.
+
+    While the gateway pushes, polls are for what it could not push: they are asked at the start, then seldom, and at
+    once when pushing had been held up here and has run dry. When it pushes faster than we work, what lies in buffers
+    grows old: then the stream is closed, and opened again when polls bring less than there is room for.
+    """
 
     def __init__(  # noqa: PLR0913 - it stands between all these
         self,
@@ -41,7 +49,8 @@ class Intake:
         options: WorkerOptions,
         *,
         lease_s: float,
-        slots: Slots,
+        capacity: Capacity,
+        time_there: EngineTime,
         pulse: Pulse,
         accept: Accept,
         hand_back: HandBack,
@@ -51,11 +60,15 @@ class Intake:
         self._task = task
         self._options = options
         self._lease_ms = round(lease_s * 1000)
-        self._slots = slots
+        self._capacity = capacity
+        self._time_there = time_there
         self._pulse = pulse
         self._accept = accept
         self._hand_back = hand_back
+        self._tenants = [options.tenant_id] if options.tenant_id else []
         self._is_streaming = False
+        self._has_caught_up = asyncio.Event()
+        self._reads_since_s: float | None = None
         self._poll_under_way: asyncio.Task[int] | None = None
 
     async def poll(self) -> None:
@@ -63,7 +76,11 @@ class Intake:
         trouble = self._options.backoff()
         idle = Backoff(first_s=self._options.retry_first_s, cap_s=self._options.poll_s, spread=self._options.spread)
         while True:
-            taken = await self._slots.take_all()
+            await self._capacity.wait_for_room()
+            await self._run_dry()
+            taken = self._capacity.take_all()
+            if taken == 0:
+                continue
             began_s = time.monotonic()
             self._poll_under_way = asyncio.create_task(self._poll_once(taken))
             try:
@@ -72,10 +89,12 @@ class Intake:
                 await self._pause("poll failed", error, trouble)
                 continue
             trouble.reset()
+            if brought < taken:
+                self._has_caught_up.set()
             if brought or time.monotonic() - began_s > self._options.poll_s / 2:
                 idle.reset()
-            elif await self._slots.relieved(idle.next_s()):
-                # While all slots were taken the gateway may have kept jobs back that it could not push.
+            elif await self._capacity.held_up(idle.next_s()):
+                # Meanwhile the gateway may have kept jobs back that it could not push.
                 idle.reset()
 
     async def stream(self) -> None:
@@ -83,13 +102,16 @@ class Intake:
         trouble = self._options.backoff()
         while True:
             try:
-                await self._read_stream(trouble)
+                is_flooded = await self._read_stream(trouble)
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                     _log.info("gateway cannot push jobs", task_type=self._task.task_type)
                     return
                 await self._pause("stream failed", error, trouble)
             else:
+                if is_flooded:
+                    _log.info("jobs are pushed faster than done, polling", task_type=self._task.task_type)
+                    await self._has_caught_up.wait()
                 await asyncio.sleep(trouble.next_s())
 
     async def settle(self) -> None:
@@ -103,18 +125,29 @@ class Intake:
             self._poll_under_way.cancel()
             await asyncio.gather(self._poll_under_way, return_exceptions=True)
 
-    async def _poll_once(self, slots: int) -> int:
-        # While jobs are pushed, a poll that waits would keep slots from them.
+    async def _run_dry(self) -> None:
+        """Return when nothing is pushed though there is room, or when the gateway has pushed for a while."""
+        until_s = time.monotonic() + _LONGEST_FLOW_S
+        while self._is_streaming and (now_s := time.monotonic()) < until_s:
+            reads_since_s = now_s if self._reads_since_s is None else self._reads_since_s
+            if now_s - reads_since_s >= _DRY_AFTER_S:
+                return
+            await asyncio.sleep(_DRY_AFTER_S - (now_s - reads_since_s))
+
+    async def _poll_once(self, room: int) -> int:
+        # While jobs are pushed, a poll that waits would keep room from them.
         wait_ms = -1 if self._is_streaming else round(self._options.poll_s * 1000)
         request = pb.ActivateJobsRequest(
             type=self._task.task_type,
             worker=self._options.name,
             timeout=self._lease_ms,
-            maxJobsToActivate=slots,
+            maxJobsToActivate=room,
             requestTimeout=wait_ms,
             fetchVariable=self._task.variables,
+            tenantIds=self._tenants,
         )
-        unused = slots
+        unused = room
+        asked_s = self._time_there.now_s()
         try:
             async for answer in self._stub.ActivateJobs(
                 request, timeout=self._options.poll_s + self._options.rpc_timeout_s
@@ -122,36 +155,48 @@ class Intake:
                 self._pulse.heard()
                 for job in answer.jobs:
                     unused -= 1
+                    self._time_there.polled(job.deadline, asked_s)
                     self._accept(job)
         finally:
-            self._slots.give_back(unused)
+            self._capacity.give_back(unused)
         self._pulse.heard()
-        return slots - unused
+        return room - unused
 
-    async def _read_stream(self, trouble: Backoff) -> None:
+    async def _read_stream(self, trouble: Backoff) -> bool:
+        """Take what is pushed until the gateway ends it, or until there is too much of it: then return True."""
         request = pb.StreamActivatedJobsRequest(
             type=self._task.task_type,
             worker=self._options.name,
             timeout=self._lease_ms,
             fetchVariable=self._task.variables,
+            tenantIds=self._tenants,
         )
         call = self._stub.StreamActivatedJobs(request)
         self._is_streaming = True
         unstarted: list[pb.ActivatedJob] = []
+        reading: asyncio.Future[Any] | None = None
         try:
             while True:
-                # What is not read stays in a small buffer of the connection, or with the gateway, for others.
-                await self._slots.wait_free()
-                job = await call.read()
+                # One is read ahead, to be at hand when room frees. The others stay in a small buffer of the connection,
+                # or with the gateway, for other workers.
+                self._reads_since_s = time.monotonic()
+                # A read that is cancelled loses what it was about to bring.
+                reading = asyncio.ensure_future(call.read())
+                job = await asyncio.shield(reading)
+                self._reads_since_s, reading = None, None
                 if job is grpc.aio.EOF:
-                    return
+                    return False
                 self._pulse.heard()
                 trouble.reset()
                 unstarted.append(job)
-                await self._slots.take_one()
-                self._accept(unstarted.pop())
+                if await self._has_room_in_time():
+                    self._accept(unstarted.pop())
+                if unstarted or self._time_there.is_old(job.deadline):
+                    self._has_caught_up.clear()
+                    unstarted += await _rest(call, None)
+                    return True
         except asyncio.CancelledError:
-            unstarted += await _rest(call)
+            unstarted += await _rest(call, reading)
             raise
         finally:
             self._is_streaming = False
@@ -160,21 +205,40 @@ class Intake:
             for job in unstarted:
                 self._hand_back(job)
 
+    async def _has_room_in_time(self) -> bool:
+        try:
+            async with asyncio.timeout(self._time_there.old_after_s):
+                await self._capacity.take_one()
+        except TimeoutError:
+            return False
+        return True
+
     async def _pause(self, event: str, error: grpc.aio.AioRpcError, trouble: Backoff) -> None:
+        self._pulse.turned()
         if error.code() not in UNREACHABLE:
             self._pulse.heard()
         # One line when trouble begins, which may last for hours; to be held back is no trouble.
         say = _log.debug if trouble.failures or error.code() in BUSY else _log.warning
         say(event, task_type=self._task.task_type, status=error.code().name)
         wait_s = trouble.next_s()
-        await asyncio.sleep(max(wait_s, self._options.refused_wait_s) if error.code() in NO_ENTRY else wait_s)
+        await asyncio.sleep(max(wait_s, self._options.refused_wait_s) if is_no_entry(error) else wait_s)
 
 
-async def _rest(call: Any) -> list[pb.ActivatedJob]:  # noqa: ANN401 - untyped library
-    """Return the jobs that lie in the buffer of *call*; unread they would be locked until their leases are over."""
+async def _rest(call: Any, reading: asyncio.Future[Any] | None) -> list[pb.ActivatedJob]:  # noqa: ANN401 - untyped library
+    """Return the jobs that lie in the buffer of *call* or are on their way, from the one that *reading* brings on.
+
+    Unread they would be locked until their leases are over. What is pushed without end is cut off in a gap.
+    """
     found: list[pb.ActivatedJob] = []
-    with suppress(TimeoutError, grpc.aio.AioRpcError):
-        async with asyncio.timeout(_READ_REST_S):
-            while (job := await call.read()) is not grpc.aio.EOF:
-                found.append(job)
+    began_s = time.monotonic()
+    while (passed_s := time.monotonic() - began_s) < _LONGEST_REST_S:
+        reading = reading or asyncio.ensure_future(call.read())
+        ended, _ = await asyncio.wait([reading], timeout=_QUIET_S if passed_s < _LONGEST_REST_S / 2 else _DRY_AFTER_S)
+        if not ended:
+            reading.cancel()
+            break
+        if reading.cancelled() or reading.exception() is not None or reading.result() is grpc.aio.EOF:
+            break
+        found.append(reading.result())
+        reading = None
     return found

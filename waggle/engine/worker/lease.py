@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import grpc
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from pyzeebe.proto.gateway_pb2_grpc import GatewayAsyncStub
 
 _GONE = frozenset({grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION})
+
+
+Lost = Literal["gone", "over"]
+"""The job is done, interrupted or free for all; or the time we last knew of has passed."""
 
 
 class Lease:
@@ -31,6 +37,12 @@ class Lease:
         self._lease_s = lease_s
         self._until_s = time.monotonic() + left_s
         self._options = options
+        self._is_lost = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it ended while it was kept."""
+        return self._is_lost
 
     @property
     def left_s(self) -> float:
@@ -48,7 +60,16 @@ class Lease:
         self._until_s = asked_s + self._lease_s
         return "held"
 
-    async def keep(self) -> Literal["gone", "over"]:
+    @contextmanager
+    def kept(self, on_lost: Callable[[Lost], None]) -> Iterator[None]:
+        """Extend it as long as the context is open; call *on_lost* if that fails for good."""
+        keeper = asyncio.create_task(self._keep_or_tell(on_lost))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+
+    async def keep(self) -> Lost:
         """Extend each time a third of the lease has passed; return when there is nothing left to extend."""
         backoff = self._options.backoff()
         while True:
@@ -62,3 +83,8 @@ class Lease:
             if answer == "gone":
                 return "gone"
             backoff.reset()
+
+    async def _keep_or_tell(self, on_lost: Callable[[Lost], None]) -> None:
+        lost = await self.keep()
+        self._is_lost = True
+        on_lost(lost)

@@ -1,6 +1,7 @@
 """How a worker process behaves towards the engine."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from waggle.engine.backoff import Backoff, Spread, spread
 
@@ -24,6 +25,10 @@ class WorkerOptions:
     retry_cap_s: float = 5.0
     refused_wait_s: float = 30.0
     """Wait after the gateway refused our credentials."""
+    tenant_id: str = ""
+    """Whose jobs are asked for; empty: the engine has no tenants."""
+    attempts_dir: Path | None = None
+    """Where the processes of this host note what they have at hand, so that a job that kills them is found."""
     spread: Spread = spread
 
     def backoff(self) -> Backoff:

@@ -42,6 +42,11 @@ class Fail:
     wait_s: float = 0.0
     """The engine hands the job out again after this long."""
 
+    @property
+    def code(self) -> str:
+        """The first word of the text."""
+        return self.text.partition(" ")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Throw:
@@ -81,6 +86,7 @@ class Reporter:
             try:
                 await self._send(job_key, outcome)
             except grpc.aio.AioRpcError as error:
+                self._pulse.turned()
                 if error.code() not in UNREACHABLE:
                     self._pulse.heard()
                 instead = self._instead(outcome, error)

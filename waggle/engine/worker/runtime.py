@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import grpc
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
+from waggle.engine.worker.attempts import Attempts
 from waggle.engine.worker.counters import Counters, Pulse
 from waggle.engine.worker.options import WorkerOptions
 from waggle.engine.worker.task_worker import TaskWorker
@@ -41,14 +42,22 @@ class WorkerRuntime:
         """
         stub = cast("GatewayAsyncStub", GatewayStub(channel))
         self._pulse = Pulse()
+        self._attempts = Attempts(options.attempts_dir)
         self._options = options
         self._is_draining = False
+        self._intakes: list[asyncio.Task[None]] = []
         self._workers: dict[str, TaskWorker] = {}
         for task in tasks:
             if task.task_type in self._workers:
                 raise BadSettings("TASK_TYPE_TWICE", f"{task.task_type!r} was given to the worker twice")
             self._workers[task.task_type] = TaskWorker(
-                stub, task, _needed(task, services), clock=clock, options=options, pulse=self._pulse
+                stub,
+                task,
+                _needed(task, services),
+                clock=clock,
+                options=options,
+                pulse=self._pulse,
+                attempts=self._attempts,
             )
 
     @property
@@ -62,13 +71,28 @@ class WorkerRuntime:
         return self._pulse.silence_s
 
     @property
+    def stillness_s(self) -> float:
+        """Seconds since a call to the gateway last ended, in whatever way; grows if our own loops no longer turn."""
+        return self._pulse.stillness_s
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether no loop that takes jobs in has broken off; one that this gateway does not offer may have ended."""
+        return not any(intake.done() and (intake.cancelled() or intake.exception()) for intake in self._intakes)
+
+    @property
     def is_draining(self) -> bool:
         """Whether a stop was asked for, so that no job is started any more."""
         return self._is_draining
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set, then drain: start nothing, hand back what waits, finish what runs."""
-        intakes = [
+        """Work until *stop* is set, then drain: start nothing, hand back what waits, finish what runs.
+
+        Raises:
+            BadSettings: ATTEMPTS_DIR_UNUSABLE.
+        """
+        self._attempts.open()
+        self._intakes = intakes = [
             asyncio.create_task(_for_ever(intake, worker.task.task_type, self._options))
             for worker in self._workers.values()
             for intake in worker.intakes
@@ -80,6 +104,7 @@ class WorkerRuntime:
         finally:
             await _cancel(intakes)
             abandoned = sum(await asyncio.gather(*(worker.abandon() for worker in self._workers.values())))
+            self._attempts.close()
             _log.info("worker stopped", abandoned=abandoned)
 
     async def _drain(self, intakes: list[asyncio.Task[None]]) -> None:
