@@ -118,6 +118,23 @@ def test_parts_without_an_api_are_asked_for_their_health_where_they_were_told_to
             assert f"http://127.0.0.1:{port}/readyz" in service["healthcheck"]["test"][-1], name
 
 
+def test_no_container_is_killed_before_its_worker_has_drained() -> None:
+    for name, service in services().items():
+        if service.get("command", [""])[0] == "worker":
+            grace_s = float(service["stop_grace_period"].removesuffix("s"))
+
+            assert grace_s > float(service["environment"]["WAGGLE_WORKER__DRAIN_S"]), name
+
+
+def test_a_worker_drains_for_longer_than_its_longest_task_may_take() -> None:
+    tasks = find_tasks()
+    for service in services().values():
+        if service.get("command", [""])[0] == "worker":
+            longest_s = max(tasks[task_type].timeout_s for task_type in service["command"][1:])
+
+            assert float(service["environment"]["WAGGLE_WORKER__DRAIN_S"]) > longest_s
+
+
 def test_nothing_starts_before_what_it_needs_is_ready() -> None:
     known = services()
     for name, service in known.items():
@@ -192,7 +209,7 @@ def test_every_setting_given_to_waggle_is_one(file: str, tmp_path: Path) -> None
 def test_waggle_runs_without_rights_it_does_not_need() -> None:
     ours = {name: each for name, each in services().items() if each["image"].startswith("waggle:")}
 
-    assert len(ours) == 7
+    assert len(ours) == 8
     for service in ours.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]

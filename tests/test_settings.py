@@ -7,7 +7,7 @@ import pytest
 
 from waggle.errors import BadSettings
 from waggle.resources import shipped
-from waggle.settings import Settings, load_settings
+from waggle.settings import Settings, TaskSettings, limited, load_settings
 
 
 def settings(here: Path, **environment: str) -> Settings:
@@ -82,7 +82,11 @@ def test_a_secret_of_a_connector_may_stand_in_a_file_too(tmp_path: Path) -> None
     [
         ({"API__PROT": "1"}, "SETTING_UNKNOWN", "api.prot"),
         ({"API_PORT": "1"}, "SETTING_UNKNOWN", "WAGGLE_API_PORT"),
-        ({"API__PORT": "eighty"}, "SETTING_WRONG", "port"),
+        ({"API__PORT": "eighty"}, "SETTING_WRONG", "api.port: Expected `int`, got `str`, from WAGGLE_API__PORT"),
+        ({"WORKER__DRAIN_S": "-1"}, "SETTING_WRONG", "worker.drain_s: Expected `float` >= 0"),
+        ({"WORKER__QUEUE_WAIT_S": "0"}, "SETTING_WRONG", "worker.queue_wait_s: Expected `float` > 0"),
+        ({"WORKER__TASKS": "fast"}, "SETTING_UNKNOWN", "WAGGLE_WORKER__TASKS__TASK_TYPE__KEY"),
+        ({"WORKER__TASKS__SEND_MESSAGE": "fast"}, "SETTING_UNKNOWN", "WAGGLE_WORKER__TASKS__TASK_TYPE__KEY"),
         ({"LOG__LEVEL": "loud"}, "SETTING_WRONG", "level"),
         ({"POLICY__CAP_WINDOW": "two days"}, "SETTING_WRONG", "cap_window"),
         ({"POLICY__DEFAULT_TIME_ZONE": "Mars/Olympus"}, "SETTING_WRONG", "policy.default_time_zone"),
@@ -108,10 +112,12 @@ def test_a_mistake_in_the_environment_is_named(
     ("text", "code", "named"),
     [
         ("[api]\nprot = 1\n", "SETTING_UNKNOWN", "api.prot"),
-        ('[api]\nport = "eighty"\n', "SETTING_WRONG", "$.port"),
-        ("[database]\nurl = 5\n", "SETTING_WRONG", "$.url"),
+        ('[api]\nport = "eighty"\n', "SETTING_WRONG", "api.port: Expected `int`, got `str`, from "),
+        ("[database]\nurl = 5\n", "SETTING_WRONG", "database.url: Expected `str`, got `int`"),
         ("port = 1\n", "SETTING_WRONG", "outside any [section]"),
         ("[api\n", "CONFIG_UNREADABLE", "own.toml"),
+        ("[worker]\ntasks = 5\n", "SETTING_WRONG", "under [worker.tasks.<task type>]"),
+        ("[worker.tasks]\nsend-message = 5\n", "SETTING_WRONG", "under [worker.tasks.<task type>]"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(tmp_path: Path, text: str, code: str, named: str) -> None:
@@ -130,6 +136,81 @@ def test_a_wrong_value_is_not_quoted_where_it_may_be_a_secret(tmp_path: Path) ->
         settings(tmp_path, CONFIG=file)
 
     assert "hunter2" not in str(error.value)
+
+
+def test_a_setting_that_itself_names_a_file_holds_the_name_and_not_what_the_file_holds(tmp_path: Path) -> None:
+    found = settings(tmp_path, ENGINE__CA_FILE="/etc/waggle/ca.pem")
+
+    assert found.engine.ca_file == "/etc/waggle/ca.pem"
+
+
+def test_each_limit_of_a_task_type_has_its_own_layer(tmp_path: Path) -> None:
+    file = own_file(tmp_path, "[worker.tasks.send-message]\nconcurrency = 2\nrate_per_s = 5\n[worker]\ndrain_s = 9\n")
+
+    found = settings(
+        tmp_path, CONFIG=file, WORKER__TASKS__SEND_MESSAGE__RATE_PER_S="20", WORKER__TASKS__READ_CART__RETRIES="1"
+    )
+
+    assert found.worker.drain_s == 9
+    assert found.worker.tasks == {
+        "send-message": TaskSettings(concurrency=2, rate_per_s=20.0),
+        "read-cart": TaskSettings(retries=1),
+    }
+    assert found.sources["worker.tasks.send-message.concurrency"] == file
+    assert found.sources["worker.tasks.send-message.rate_per_s"] == "WAGGLE_WORKER__TASKS__SEND_MESSAGE__RATE_PER_S"
+    assert set(found.connectors) == {"smtp"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("concurrency", "0", "Expected `int` >= 1"),
+        ("concurrency", "many", "Expected `int | null`"),
+        ("rate_per_s", "0", "Expected `float` > 0.0"),
+        ("rate_per_s", "-1", "Expected `float` > 0.0"),
+        ("rate_per_s", "inf", "Expected `float` <= 100000.0"),
+        ("rate_per_s", "nan", "Expected `float`"),
+        ("timeout_s", "0", "Expected `float` > 0.0"),
+        ("timeout_s", "3601", "Expected `float` <= 3600.0"),
+        ("retries", "0", "Expected `int` >= 1"),
+    ],
+)
+def test_a_limit_out_of_bounds_is_named_with_its_source(tmp_path: Path, key: str, value: str, expected: str) -> None:
+    name = f"WORKER__TASKS__SEND_MESSAGE__{key.upper()}"
+
+    with pytest.raises(BadSettings, match="SETTING_WRONG") as error:
+        settings(tmp_path, **{name: value})
+
+    assert error.value.message.startswith(f"worker.tasks.send-message.{key}: {expected}")
+    assert error.value.message.endswith(f", from WAGGLE_{name}")
+
+
+def test_a_limit_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"worker\.tasks\.read-cart\.speed is no setting; known: concurrency"):
+        settings(tmp_path, WORKER__TASKS__READ_CART__SPEED="9")
+
+
+def test_limits_of_one_process_outweigh_the_rest_for_the_task_types_named(tmp_path: Path) -> None:
+    set_for_all = settings(
+        tmp_path, WORKER__TASKS__SEND_MESSAGE__RETRIES="9", WORKER__TASKS__SEND_MESSAGE__CONCURRENCY="9"
+    )
+
+    found = limited(set_for_all, ["send-message", "read-cart"], {"concurrency": 4})
+
+    assert found.worker.tasks["send-message"] == TaskSettings(concurrency=4, retries=9)
+    assert found.worker.tasks["read-cart"] == TaskSettings(concurrency=4)
+    assert found.sources["worker.tasks.read-cart.concurrency"] == "--concurrency"
+    assert limited(set_for_all, [], {}) is set_for_all
+
+
+def test_a_limit_out_of_bounds_on_the_command_line_is_named_by_its_flag(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match=r"rate_per_s: Expected `float` > 0.0, from --rate-per-s"):
+        limited(settings(tmp_path), ["send-message"], {"rate_per_s": 0.0})
+
+
+def test_limits_for_no_task_type_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="LIMITS_FOR_NOBODY: --rate-per-s: name the task types"):
+        limited(settings(tmp_path), [], {"rate_per_s": 5.0})
 
 
 def test_a_section_that_no_part_has_is_kept_for_a_connector_of_its_name(tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
-"""Whether a process that serves nothing else lives and can do its work, told over HTTP."""
+"""Whether a process lives and can do its work, and what it has done, told over HTTP to those who watch it."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
-from litestar import HttpMethod, Litestar, MediaType, Request, Response, Router, route
+from litestar import HttpMethod, Litestar, MediaType, Request, Response, Router, get, route
 
 from waggle.api.problem import problem_handlers, problem_response, retry_after
 from waggle.engine.worker import WorkerRuntime
 from waggle.errors import TemporaryFailure
+from waggle.metrics import Metrics
 from waggle.services.relay import Relay
 
 _RELAY_STUCK_S = 60.0
+_HEARD_AGAIN_WITHIN_S = 20.0
 _ANSWER_WITHIN_S = 4.0
 """Less than the time-outs of those who ask."""
 
@@ -22,7 +25,7 @@ Check = Callable[[], Awaitable[object]]
 class Health(Protocol):
     """What a process knows about itself."""
 
-    def check_alive(self) -> None:
+    async def check_alive(self) -> None:
         """Return unless only a fresh start can help.
 
         Raises:
@@ -46,7 +49,7 @@ class RelayHealth:
         self.relay: Relay | None = None
         self._database_answers = database_answers
 
-    def check_alive(self) -> None:
+    async def check_alive(self) -> None:
         """Tell a relay that waits, for whatever it may be, from one that is stuck.
 
         Raises:
@@ -66,23 +69,66 @@ class RelayHealth:
         await _within(self._database_answers, "the database")
 
 
+class ApiHealth:
+    """Of the process that serves the API; `is_open` is set once it does."""
+
+    def __init__(self, database_answers: Check) -> None:
+        self.is_open = False
+        self._database_answers = database_answers
+
+    async def check_alive(self) -> None:
+        """Return: what answers here is alive."""
+
+    async def check_ready(self) -> None:
+        """Ask the database.
+
+        Raises:
+            TemporaryFailure: STARTING, or what the database said.
+        """
+        if not self.is_open:
+            raise TemporaryFailure("STARTING", "the API waits for what it needs: see its log")
+        await _within(self._database_answers, "the database")
+
+
 class WorkerHealth:
     """Of a worker process; `runtime` is set once it runs."""
 
     def __init__(self, engine_answers: Check, silent_limit_s: float) -> None:
-        """Take a gateway that was not heard of for *silent_limit_s* as a sign that this process is deaf."""
+        """Expect a worker whose engine is there to hear something within *silent_limit_s*.
+
+        *engine_answers* asks over a connection of its own.
+        """
         self.runtime: WorkerRuntime | None = None
         self._engine_answers = engine_answers
         self._silent_limit_s = silent_limit_s
+        self._there_since_s: float | None = None
 
-    def check_alive(self) -> None:
-        """Tell a worker that hears the gateway from one that does not.
+    async def check_alive(self) -> None:
+        """Tell a worker that can do nothing, whatever the reason, from one that waits for its engine.
+
+        An engine that is away, cut off or mute is no reason to start this process again: what counts is that others
+        would be answered now, or that its own loops no longer turn.
 
         Raises:
-            TemporaryFailure: WORKER_DEAF.
+            TemporaryFailure: WORKER_STUCK or WORKER_DEAF.
         """
-        if self.runtime is not None and self.runtime.silence_s > self._silent_limit_s:
-            raise TemporaryFailure("WORKER_DEAF", f"nothing heard from the gateway for {self.runtime.silence_s:.0f} s")
+        runtime = self.runtime
+        if runtime is None or runtime.is_draining:
+            return
+        if not runtime.is_listening:
+            raise TemporaryFailure("WORKER_STUCK", "a loop that takes jobs in has ended: see the log")
+        if runtime.stillness_s > self._silent_limit_s:
+            raise TemporaryFailure("WORKER_STUCK", f"no loop has turned for {runtime.stillness_s:.0f} s")
+        if runtime.silence_s <= self._silent_limit_s or not await self._engine_is_there():
+            self._there_since_s = None
+            return
+        now_s = time.monotonic()
+        self._there_since_s = self._there_since_s or now_s
+        # An engine that has just come back is heard within some seconds.
+        if now_s - self._there_since_s >= _HEARD_AGAIN_WITHIN_S:
+            raise TemporaryFailure(
+                "WORKER_DEAF", f"nothing heard for {runtime.silence_s:.0f} s from a gateway that answers others"
+            )
 
     async def check_ready(self) -> None:
         """Ask the gateway.
@@ -96,13 +142,20 @@ class WorkerHealth:
             raise TemporaryFailure("DRAINING", "the worker was asked to stop")
         await _within(self._engine_answers, "the gateway")
 
+    async def _engine_is_there(self) -> bool:
+        try:
+            await _within(self._engine_answers, "the gateway")
+        except TemporaryFailure:
+            return False
+        return True
 
-def create_health_app(health: Health) -> Litestar:
-    """Return an application that answers `/livez` and `/readyz` with 200 or 503, as problem details say why."""
+
+def create_health_app(health: Health, metrics: Metrics) -> Litestar:
+    """Return an application that shows `/metrics` and answers `/livez` and `/readyz` with 200, or 503 and why."""
 
     @route("/livez", http_method=[HttpMethod.GET, HttpMethod.HEAD], media_type=MediaType.JSON)
     async def livez() -> Response[dict[str, str]]:
-        health.check_alive()
+        await health.check_alive()
         return _good("alive")
 
     @route("/readyz", http_method=[HttpMethod.GET, HttpMethod.HEAD], media_type=MediaType.JSON)
@@ -110,8 +163,14 @@ def create_health_app(health: Health) -> Litestar:
         await health.check_ready()
         return _good("ready")
 
+    @get("/metrics")
+    async def shown(request: Request[Any, Any, Any]) -> Response[bytes]:
+        content, content_type = await metrics.shown(request.headers.get("accept", ""))
+        # As a header, since the framework would name the charset a second time.
+        return Response(content, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
     return Litestar(
-        route_handlers=[Router("/", route_handlers=[livez, readyz])],
+        route_handlers=[Router("/", route_handlers=[livez, readyz, shown])],
         exception_handlers={**problem_handlers(), TemporaryFailure: _bad},
         openapi_config=None,
         logging_config=None,

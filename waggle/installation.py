@@ -12,7 +12,6 @@ from waggle.engine_keeper import EngineKeeper
 from waggle.ports.journey_engine import Deployed
 from waggle.processes import check_doors
 from waggle.reaching import engine_client
-from waggle.registry import find_tasks
 from waggle.services.deployment import deploy_all, refuse_wrong
 from waggle.supervisor import Part, Supervisor
 
@@ -61,7 +60,7 @@ async def installed(
         BadSettings, TemporaryFailure, PermanentFailure: something could not be started; what was, is ended.
     """
     # First what can be wrong at once: nobody likes to wait for an engine to be told of a setting.
-    settings, tasks = app.settings, find_tasks()
+    settings, tasks = app.settings, app.tasks
     check_doors(settings)
     refuse_wrong(settings.bpmn_dir, settings.config_dir, tasks)
     progress.began("Preparing the database")

@@ -1,6 +1,7 @@
 """The parts of Waggle, each able to run as its own process until it is asked to stop."""
 
 import asyncio
+import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,19 +10,22 @@ from typing import cast
 
 from litestar.types import ASGIApp
 
+from waggle.api.metrics import ApiMetrics
 from waggle.app import App, StoreReadiness
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
+from waggle.engine.worker.metrics import WorkerCollector
 from waggle.errors import BadSettings
-from waggle.health import RelayHealth, WorkerHealth
+from waggle.health import ApiHealth, RelayHealth, WorkerHealth
 from waggle.listening import listening
 from waggle.log import get_logger
 from waggle.mailbox import run_mailbox
+from waggle.metrics import BreakerCollector, Census, Metrics
 from waggle.reaching import engine_address, engine_answers, engine_client, patiently
-from waggle.registry import find_tasks
 from waggle.serving import health_told, serve
 from waggle.settings import Settings
 from waggle.storage.store import Store
 from waggle.task import Task
+from waggle.telemetry import traced
 
 log = get_logger(__name__)
 
@@ -39,11 +43,17 @@ async def run_api(app: App, stop: asyncio.Event) -> None:
         BadSettings: PORT_TAKEN.
     """
     settings = app.settings.api
-    if await patiently("database", stop, lambda: _opened(app)) is None:
-        return
-    with listening(settings.host, settings.port, "api.port") as sock:
-        log.info("api open", host=settings.host, port=settings.port)
-        await serve(cast("ASGIApp", app.api()), sock, stop)
+    health = ApiHealth(lambda: StoreReadiness(app.store).check())
+    metrics = Metrics("api")
+    counted = ApiMetrics(metrics.registry)
+    async with health_told(health, metrics, settings.health_host, settings.health_port, "api.health_port"):
+        if await patiently("database", stop, lambda: _opened(app)) is None:
+            return
+        with listening(settings.host, settings.port, "api.port") as sock:
+            log.info("api open", host=settings.host, port=settings.port)
+            health.is_open = True
+            api = cast("ASGIApp", app.api(counted.received))  # two libraries' names of one protocol
+            await serve(counted.measured(api), sock, stop)
 
 
 async def run_relay(app: App, stop: asyncio.Event) -> None:
@@ -54,9 +64,16 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
     """
     _ = app.catalogue, app.journeys
     health = RelayHealth(lambda: StoreReadiness(app.store).check())
+    census = Census(app.clock)
+    metrics = Metrics("relay")
+    metrics.add(census, census.refresh)
     settings = app.settings.relay
-    async with health_told(health, settings.health_host, settings.health_port, "relay.health_port"):
-        if await patiently("database", stop, lambda: _opened(app)) is None:
+    async with (
+        traced("waggle-relay", app.settings.telemetry.otlp_endpoint),
+        health_told(health, metrics, settings.health_host, settings.health_port, "relay.health_port"),
+    ):
+        census.store = await patiently("database", stop, lambda: _opened(app))
+        if census.store is None:
             return
         # The engine need not answer yet: events are applied meanwhile.
         address = await patiently("engine", stop, lambda: asyncio.to_thread(engine_address, app))
@@ -74,19 +91,31 @@ async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -
     Raises:
         BadSettings: TASK_TYPE_UNKNOWN, PORT_TAKEN, or a service cannot be made from the settings.
     """
-    tasks = find_tasks()
+    tasks = app.tasks
     for task_type in task_types:
         if task_type not in tasks:
             raise BadSettings("TASK_TYPE_UNKNOWN", f"no worker answers {task_type!r}; known: {', '.join(tasks)}")
     chosen = [tasks[task_type] for task_type in (task_types or tuple(tasks))]
     settings = app.settings.worker
-    options = WorkerOptions(name=f"waggle-{os.getpid()}", drain_s=settings.drain_s)
+    options = WorkerOptions(
+        name=f"waggle-{os.getpid()}",
+        queue_wait_s=settings.queue_wait_s,
+        drain_s=settings.drain_s,
+        tenant_id=app.settings.engine.tenant_id,
+        attempts_dir=app.settings.home / "worker",
+    )
     health = WorkerHealth(lambda: engine_answers(app), _silent_limit_s(chosen, options))
-    async with health_told(health, settings.health_host, settings.health_port, "worker.health_port"):
+    metrics = Metrics("worker")
+    metrics.add(WorkerCollector(lambda: health.runtime))
+    async with (
+        traced("waggle-worker", app.settings.telemetry.otlp_endpoint),
+        health_told(health, metrics, settings.health_host, settings.health_port, "worker.health_port"),
+    ):
         services = await patiently("database", stop, lambda: asyncio.to_thread(app.services))
         found = await patiently("engine", stop, lambda: engine_answers(app))
         if services is None or found is None:
             return
+        metrics.add(BreakerCollector([app.sending.breaker]))
         address, _ = found
         async with app.channel(address) as channel:
             health.runtime = WorkerRuntime(channel, chosen, services, app.clock, options)
@@ -120,6 +149,7 @@ def doors(settings: Settings) -> list[tuple[str, int, str]]:
     api, mailbox, relay, worker = settings.api, settings.mailbox, settings.relay, settings.worker
     found = [
         (api.host, api.port, "api.port"),
+        (api.health_host, api.health_port, "api.health_port"),
         (relay.health_host, relay.health_port, "relay.health_port"),
         (worker.health_host, worker.health_port, "worker.health_port"),
     ]
@@ -151,8 +181,9 @@ async def _opened(app: App) -> Store:
 
 
 def _silent_limit_s(tasks: Sequence[Task], options: WorkerOptions) -> float:
-    """Return how long a healthy worker may hear nothing: all slots busy with the longest task, then some polls."""
-    return max(task.timeout_s for task in tasks) + _SILENT_POLLS * options.poll_s
+    """Return how long a healthy worker may hear nothing: busy with its longest task or turned away, then polling."""
+    busy_s = max(task.timeout_s + 1 / (task.rate_per_s or math.inf) for task in tasks)
+    return max(busy_s, options.refused_wait_s) + _SILENT_POLLS * options.poll_s
 
 
 async def _stop_with_supervisor(stop: asyncio.Event) -> None:

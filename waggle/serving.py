@@ -11,6 +11,7 @@ from litestar.types import ASGIApp
 
 from waggle.health import Health, create_health_app
 from waggle.listening import listening
+from waggle.metrics import Metrics
 
 
 async def serve(asgi: ASGIApp, sock: socket.socket, stop: asyncio.Event) -> None:
@@ -36,8 +37,8 @@ async def serve(asgi: ASGIApp, sock: socket.socket, stop: asyncio.Event) -> None
 
 
 @asynccontextmanager
-async def health_told(health: Health, host: str, port: int, setting: str) -> AsyncIterator[None]:
-    """Answer /livez and /readyz while the context lasts; with port 0 nowhere.
+async def health_told(health: Health, metrics: Metrics, host: str, port: int, setting: str) -> AsyncIterator[None]:
+    """Answer /livez, /readyz and /metrics while the context lasts; with port 0 nowhere.
 
     Raises:
         BadSettings: PORT_TAKEN, naming *setting*.
@@ -47,7 +48,7 @@ async def health_told(health: Health, host: str, port: int, setting: str) -> Asy
         return
     ending = asyncio.Event()
     with listening(host, port, setting) as sock:
-        serving = asyncio.create_task(serve(cast("ASGIApp", create_health_app(health)), sock, ending))
+        serving = asyncio.create_task(serve(cast("ASGIApp", create_health_app(health, metrics)), sock, ending))
         try:
             yield
         finally:

@@ -2,15 +2,16 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import time, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+from msgspec import Meta
 
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings
@@ -22,6 +23,8 @@ T = TypeVar("T")
 PREFIX = "WAGGLE_"
 _PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE", "SUPERVISOR_PID"})
 """Variables that say where things lie; they are not keys of a section."""
+_TASKS = "worker.tasks."
+"""Begins the name of a section that sets limits for one task type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,19 +105,21 @@ class RelaySettings:
 class TaskSettings:
     """What an installation sets for one task type; None: what the task declares."""
 
-    concurrency: int | None = None
-    rate_per_s: float | None = None
-    timeout_s: float | None = None
-    retries: int | None = None
+    concurrency: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    rate_per_s: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    # A worker is known to be deaf only after its longest task could have ended.
+    timeout_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    retries: Annotated[int, Meta(ge=1, le=100)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    drain_s: float
-    queue_wait_s: float
+    drain_s: Annotated[float, Meta(ge=0, le=3600)]
+    queue_wait_s: Annotated[float, Meta(gt=0, le=3600)]
     health_host: str
     health_port: int
     tasks: Mapping[str, TaskSettings] = field(default_factory=dict)
+    """By task type: what the sections [worker.tasks.<task type>] set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +154,7 @@ class Settings:
     connectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Sections named after connectors, not yet typed: only a connector knows its keys."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """`section.key` -> where its value came from."""
+    """`section.key` -> where its value came from; `worker.tasks.<task type>` is a section too."""
 
     @property
     def database_url(self) -> str:
@@ -185,7 +190,8 @@ _SECTIONS: dict[str, type] = {
 def load_settings(environment: Mapping[str, str] | None = None, *, here: Path | None = None) -> Settings:
     """Read the defaults, `waggle.toml` (or what WAGGLE_CONFIG names) and the environment (`WAGGLE_SECTION__KEY`).
 
-    `WAGGLE_SECTION__KEY_FILE` names a file that holds the value, for secrets. State lies in WAGGLE_HOME (`.waggle`);
+    `WAGGLE_SECTION__KEY_FILE` names a file that holds the value, for secrets; limits of a task type are
+    `WAGGLE_WORKER__TASKS__SEND_MESSAGE__RATE_PER_S`. State lies in WAGGLE_HOME (`.waggle`);
     diagrams and configuration are those of the current folder if it has them, else those that came with Waggle.
 
     Raises:
@@ -197,13 +203,16 @@ def load_settings(environment: Mapping[str, str] | None = None, *, here: Path | 
     bpmn_dir = _folder(environment.get("WAGGLE_BPMN_DIR"), here, "bpmn", "engine-messages.toml")
     sections, sources = _layered(_files(environment, here, config_dir), environment)
     typed: dict[str, Any] = {
-        name: typed_section(kind, sections.get(name, {}), name) for name, kind in _SECTIONS.items()
+        name: typed_section(kind, sections.get(name, {}), name, sources) for name, kind in _SECTIONS.items()
     }
+    typed["worker"] = replace(typed["worker"], tasks=MappingProxyType(_limits(sections, sources)))
     settings = Settings(
         home=(here / environment.get("WAGGLE_HOME", ".waggle")).resolve(),
         config_dir=config_dir,
         bpmn_dir=bpmn_dir,
-        connectors=MappingProxyType({name: keys for name, keys in sections.items() if name not in _SECTIONS}),
+        connectors=MappingProxyType(
+            {name: keys for name, keys in sections.items() if name not in _SECTIONS and not name.startswith(_TASKS)}
+        ),
         sources=MappingProxyType(sources),
         **typed,
     )
@@ -211,8 +220,38 @@ def load_settings(environment: Mapping[str, str] | None = None, *, here: Path | 
     return settings
 
 
-def typed_section(kind: type[T], keys: Mapping[str, object], section: str) -> T:
+def limited(settings: Settings, task_types: Sequence[str], limits: Mapping[str, object]) -> Settings:
+    """Return *settings* with *limits*, keys of TaskSettings as given on the command line, for these task types.
+
+    Raises:
+        BadSettings: a limit is out of bounds, or there are limits and no task type.
+    """
+    if not limits:
+        return settings
+    flags = {key: f"--{key.replace('_', '-')}" for key in limits}
+    if not task_types:
+        raise BadSettings(
+            "LIMITS_FOR_NOBODY",
+            f"{', '.join(flags.values())}: name the task types meant, as in `waggle worker send-message "
+            f"{next(iter(flags.values()))} ...`",
+        )
+    tasks, sources = dict(settings.worker.tasks), dict(settings.sources)
+    for task_type in task_types:
+        section = f"{_TASKS}{task_type}"
+        sources |= {f"{section}.{key}": flag for key, flag in flags.items()}
+        known = tasks.get(task_type, TaskSettings())
+        keys = {each.name: getattr(known, each.name) for each in fields(TaskSettings)}
+        tasks[task_type] = typed_section(TaskSettings, {**keys, **limits}, section, sources)
+    worker = replace(settings.worker, tasks=MappingProxyType(tasks))
+    return replace(settings, worker=worker, sources=MappingProxyType(sources))
+
+
+def typed_section(
+    kind: type[T], keys: Mapping[str, object], section: str, sources: Mapping[str, str] = MappingProxyType({})
+) -> T:
     """Return the keys of a section as its frozen dataclass; texts from the environment become numbers and switches.
+
+    *sources*, as in `Settings`, let an error say where the wrong value came from.
 
     Raises:
         BadSettings: a key is unknown, missing or of the wrong kind.
@@ -224,7 +263,24 @@ def typed_section(kind: type[T], keys: Mapping[str, object], section: str) -> T:
     try:
         return msgspec.convert(dict(keys), kind, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
-        raise BadSettings("SETTING_WRONG", f"[{section}] {error}") from error
+        raise BadSettings("SETTING_WRONG", _wrong(str(error), section, sources)) from error
+
+
+def _wrong(error: str, section: str, sources: Mapping[str, str]) -> str:
+    """Turn "Expected `int`, got `str` - at `$.port`" into words that begin with the setting; no value is quoted."""
+    expected, found, path = error.rpartition(" - at `$.")
+    if not found:
+        return f"[{section}] {error}"
+    setting = f"{section}.{path.rstrip('`')}"
+    return f"{setting}: {expected}{f', from {sources[setting]}' if setting in sources else ''}"
+
+
+def _limits(sections: Mapping[str, Mapping[str, object]], sources: Mapping[str, str]) -> dict[str, TaskSettings]:
+    return {
+        name.removeprefix(_TASKS): typed_section(TaskSettings, keys, name, sources)
+        for name, keys in sorted(sections.items())
+        if name.startswith(_TASKS)
+    }
 
 
 def _decode(kind: type, value: object) -> object:
@@ -263,22 +319,51 @@ def _layered(files: list[Path], environment: Mapping[str, str]) -> tuple[dict[st
         sources[f"{section}.{key}"] = source
 
     for file in files:
-        for section, keys in _read_toml(file).items():
-            if not isinstance(keys, dict):
-                raise BadSettings("SETTING_WRONG", f"{file}: {section!r} stands outside any [section]")
+        for section, keys in _tables(file):
             for key, value in keys.items():
                 put(section, key, value, str(file))
     for name, value in sorted(environment.items()):
         if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in _PLACES:
             continue
-        section, found, key = name.removeprefix(PREFIX).lower().partition("__")
-        if not found:
-            raise BadSettings("SETTING_UNKNOWN", f"{name}: write WAGGLE_SECTION__KEY, with two underscores")
-        if key.endswith("_file"):
+        section, key = _spelt(name)
+        if key.endswith("_file") and not _is_key(section, key):
             put(section, key.removesuffix("_file"), _read_secret(name, value), f"{name} (a file)")
         else:
             put(section, key, value, name)
     return sections, sources
+
+
+def _tables(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the sections of *file*; those in [worker.tasks] are sections of their own, so that each key has a layer."""
+    for section, keys in _read_toml(file).items():
+        if not isinstance(keys, dict):
+            raise BadSettings("SETTING_WRONG", f"{file}: {section!r} stands outside any [section]")
+        tasks = keys.pop("tasks", {}) if section == "worker" else {}
+        yield section, keys
+        if not isinstance(tasks, dict) or not all(isinstance(limits, dict) for limits in tasks.values()):
+            raise BadSettings("SETTING_WRONG", f"{file}: write limits of a task type under [worker.tasks.<task type>]")
+        for task_type, limits in tasks.items():
+            yield f"{_TASKS}{task_type}", limits
+
+
+def _spelt(name: str) -> tuple[str, str]:
+    """Return section and key that the variable *name* sets; task types have hyphens where it has underscores."""
+    words = name.removeprefix(PREFIX).lower().split("__")
+    match words:
+        case ["worker", "tasks", task_type, key]:
+            return f"{_TASKS}{task_type.replace('_', '-')}", key
+        case ["worker", "tasks", *_]:
+            raise BadSettings(
+                "SETTING_UNKNOWN", f"{name}: write WAGGLE_WORKER__TASKS__TASK_TYPE__KEY, with _ for - in the task type"
+            )
+        case [section, *rest] if rest:
+            return section, "__".join(rest)
+    raise BadSettings("SETTING_UNKNOWN", f"{name}: write WAGGLE_SECTION__KEY, with two underscores")
+
+
+def _is_key(section: str, key: str) -> bool:
+    """Say whether *key* itself is a setting that names a file, such as engine.ca_file."""
+    return section in _SECTIONS and key in {each.name for each in fields(_SECTIONS[section])}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

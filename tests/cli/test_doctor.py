@@ -79,7 +79,7 @@ def test_a_wrong_setting_is_all_that_is_said(waggle: CommandLine, monkeypatch: p
     [(what, (state, detail))] = states(waggle).items()
 
     assert (what, state) == ("settings", "bad")
-    assert "api.prot is no setting; known: host, port, public_url" in detail
+    assert "api.prot is no setting; known: health_host, health_port, host, port, public_url" in detail
 
 
 @pytest.mark.usefixtures("mail_server")

@@ -33,7 +33,7 @@ def test_what_is_wrongly_set_is_2_and_named(waggle: CommandLine, command: str, m
     said = waggle(command)
 
     assert said.code == 2
-    assert said.err.startswith("waggle: SETTING_WRONG: [policy] ")
+    assert said.err.startswith("waggle: SETTING_WRONG: policy.cap_messages: Expected `int`, got `str`, from ")
     assert said.out == ""
 
 

@@ -1,5 +1,6 @@
 """`POST /v1/events`: the one door in, over HTTP."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -19,8 +20,8 @@ class WriteKeys(Protocol):
         ...
 
 
-def event_routes(intake: Intake, write_keys: WriteKeys) -> Router:
-    """Return the route by which sources send events."""
+def event_routes(intake: Intake, write_keys: WriteKeys, tell: Callable[[Sequence[Receipt]], None]) -> Router:
+    """Return the route by which sources send events; *tell* hears what became of them."""
 
     @post(
         "/v1/events",
@@ -33,6 +34,7 @@ def event_routes(intake: Intake, write_keys: WriteKeys) -> Router:
         source = await _source(request, write_keys)
         is_batch, items = await events_in(request)
         receipts = await intake.accept(source, items)
+        tell(receipts)
         return _batch_answer(receipts) if is_batch else _single_answer(receipts[0])
 
     return Router("/", route_handlers=[receive])

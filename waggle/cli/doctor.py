@@ -19,7 +19,7 @@ from waggle.listening import listener, listening
 from waggle.ports.email import EmailSender
 from waggle.processes import doors
 from waggle.reaching import engine_answers
-from waggle.registry import find_connectors, find_tasks
+from waggle.registry import find_connectors
 from waggle.resources import shipped
 from waggle.services.deployment import files_in, refuse_wrong
 from waggle.settings import Settings, load_settings, typed_section
@@ -64,7 +64,7 @@ async def _examine() -> list[Finding]:
         return [Finding("settings", "bad", str(error))]
     app = App(settings)
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
-        ("tasks", _tasks),
+        ("tasks", lambda: _tasks(app)),
         ("connectors", lambda: _connectors(app)),
         ("diagrams", lambda: _diagrams(app)),
         ("messages", lambda: _messages(app)),
@@ -100,15 +100,22 @@ def _settings(settings: Settings) -> str:
     defaults = {str(folder / "waggle.toml") for folder in (shipped("config"), settings.config_dir)}
     lines = [f"state in {settings.home}", f"configuration in {settings.config_dir}"]
     for key, source in sorted(settings.sources.items()):
-        section, _, name = key.partition(".")
         if source not in defaults:
-            value = getattr(getattr(settings, section, None), name, None)
+            value = _in_force(settings, key)
             lines.append(f"{key}{f' = {value}' if value is not None else ''}, from {source}")
     return "\n".join(lines)
 
 
-async def _tasks() -> str:
-    return f"{len(find_tasks())} task types; `waggle tasks` lists them"
+def _in_force(settings: Settings, key: str) -> object:
+    """Return the value of the setting *key*; None of a connector's, which may be a secret."""
+    section, _, name = key.rpartition(".")
+    if section.startswith("worker.tasks."):
+        return getattr(settings.worker.tasks[section.removeprefix("worker.tasks.")], name)
+    return getattr(getattr(settings, section, None), name, None)
+
+
+async def _tasks(app: App) -> str:
+    return f"{len(app.tasks)} task types; `waggle tasks` lists them"
 
 
 async def _connectors(app: App) -> str:
@@ -131,7 +138,7 @@ async def _connectors(app: App) -> str:
 
 async def _diagrams(app: App) -> str:
     settings = app.settings
-    refuse_wrong(settings.bpmn_dir, settings.config_dir, find_tasks())
+    refuse_wrong(settings.bpmn_dir, settings.config_dir, app.tasks)
     _ = app.catalogue, app.journeys
     return f"{len(files_in(settings.bpmn_dir))} journeys, decisions and forms in {settings.bpmn_dir}"
 

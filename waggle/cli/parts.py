@@ -7,7 +7,7 @@ from functools import partial
 from waggle.app import App
 from waggle.log import configure
 from waggle.processes import run_api, run_mail, run_relay, run_until_stopped, run_worker
-from waggle.settings import load_settings
+from waggle.settings import Settings, limited, load_settings
 
 
 def api() -> None:
@@ -26,17 +26,35 @@ def relay() -> None:
     _run(run_relay)
 
 
-def worker(*task_types: str) -> None:
+def worker(
+    *task_types: str,
+    concurrency: int | None = None,
+    rate_per_s: float | None = None,
+    timeout_s: float | None = None,
+    retries: int | None = None,
+) -> None:
     """Work on the jobs of the journeys.
 
-    Example: `waggle worker send-message issue-coupon`
+    The limits outweigh what is set elsewhere, in this process and for the task types named; `waggle tasks` shows those.
+
+    Example: `waggle worker send-message --concurrency 4 --rate-per-s 10`
 
     Parameters
     ----------
     task_types
         Only these; without any, all that are known (`waggle tasks`).
+    concurrency
+        Jobs of each type worked on at once.
+    rate_per_s
+        Jobs of each type begun per second.
+    timeout_s
+        How long one job may take, in seconds.
+    retries
+        Tries after an unexpected error, before a person has to look.
     """
-    _run(partial(_worker, task_types))
+    given = {"concurrency": concurrency, "rate_per_s": rate_per_s, "timeout_s": timeout_s, "retries": retries}
+    limits = {key: value for key, value in given.items() if value is not None}
+    _run(partial(_worker, task_types), limited(load_settings(), task_types, limits))
 
 
 def mailbox() -> None:
@@ -51,8 +69,8 @@ async def _worker(task_types: tuple[str, ...], app: App, stop: asyncio.Event) ->
     await run_worker(app, task_types, stop)
 
 
-def _run(part: Callable[[App, asyncio.Event], Awaitable[None]]) -> None:
-    settings = load_settings()
+def _run(part: Callable[[App, asyncio.Event], Awaitable[None]], settings: Settings | None = None) -> None:
+    settings = load_settings() if settings is None else settings
     configure(settings.log.form, settings.log.level)
     app = App(settings)
     try:

@@ -1,0 +1,170 @@
+"""What a process shows on `/metrics`, for Prometheus."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from importlib.metadata import version
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from waggle.domain.message import MessageState
+from waggle.errors import TemporaryFailure
+from waggle.log import get_logger
+from waggle.ports.clock import Clock
+from waggle.ports.unit_of_work import UnitOfWork
+from waggle.services.overview import Overview, look
+
+log = get_logger(__name__)
+
+_COUNT_WITHIN_S = 2.0
+_COUNT_EVERY_S = 5.0
+_REST_FACTOR = 20.0
+"""After a count the next one waits this many times as long: at most a twentieth of the database's time is taken."""
+
+_MESSAGE_STATES: tuple[MessageState, ...] = (
+    "planned",
+    "claimed",
+    "handed_over",
+    "sent",
+    "suppressed",
+    "failed",
+    "in_doubt",
+)
+_ENROLMENT_STATES = ("entering", "running", "ended")
+_BREAKER_STATES = ("closed", "open", "probing")
+
+
+class Metrics:
+    """The registry of one process, with what is true of every process already in it."""
+
+    def __init__(self, part: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        build = Info("waggle_build", "Version of Waggle, and which part this process is.", registry=self.registry)
+        build.info({"version": version("waggle"), "part": part})
+        self._refreshes: list[Callable[[], Awaitable[None]]] = []
+
+    def add(self, collector: Collector, refresh: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Show what *collector* collects, *refresh* being awaited before."""
+        self.registry.register(collector)
+        if refresh is not None:
+            self._refreshes.append(refresh)
+
+    async def shown(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics and their content type, in the format that the header *accept* asks for."""
+        for refresh in self._refreshes:
+            await refresh()
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+
+class Census(Collector):
+    """How much there is of what in the database; `store` is set once that is open.
+
+    It is counted when somebody asks, one count at a time. A count that is not there in time is left out rather than
+    shown old; it goes on, and the next who asks may find it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.store: UnitOfWork | None = None
+        self._clock = clock
+        self._counting: asyncio.Task[None] | None = None
+        self._found: list[Metric] = []
+        self._fresh_until_s = 0.0
+
+    async def refresh(self) -> None:
+        """Count, unless that was done a moment ago."""
+        if self.store is None or time.monotonic() < self._fresh_until_s:
+            return
+        if self._counting is None:
+            self._found = []
+            self._counting = asyncio.create_task(self._count(self.store))
+        await asyncio.wait([self._counting], timeout=_COUNT_WITHIN_S)
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the last count, if it is young, and whether there is one."""
+        yield GaugeMetricFamily(
+            "waggle_database_answers", "1 if the database told these counts in time.", bool(self._found)
+        )
+        yield from self._found
+
+    async def _count(self, store: UnitOfWork) -> None:
+        began_s = time.monotonic()
+        try:
+            overview = await look(store)
+            oldest_at = await store.read(lambda tx: tx.events.oldest_pending_at())
+            waiting_s = 0.0 if oldest_at is None else (self._clock.now() - oldest_at).total_seconds()
+            self._found = [*_counts(overview), _age(max(0.0, waiting_s))]
+        except TemporaryFailure as failure:
+            log.debug("nothing counted", code=failure.code)
+        finally:
+            self._counting = None
+            took_s = time.monotonic() - began_s
+            self._fresh_until_s = time.monotonic() + max(_COUNT_EVERY_S, _REST_FACTOR * took_s)
+
+
+class Breaker(Protocol):
+    """What is asked of a circuit breaker."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+
+
+class BreakerCollector(Collector):
+    """Which providers are rested."""
+
+    def __init__(self, breakers: Sequence[Breaker]) -> None:
+        self._breakers = breakers
+
+    def collect(self) -> Iterator[Metric]:
+        """Return a 1 for the state of each provider's breaker, and zeros for the others."""
+        family = GaugeMetricFamily(
+            "waggle_provider_breaker",
+            "1 for the state that the circuit breaker of a provider is in: closed, open (nothing is sent), probing.",
+            labels=("provider", "state"),
+        )
+        for breaker in self._breakers:
+            for state in _BREAKER_STATES:
+                family.add_metric([breaker.name, state], state == breaker.state)
+        yield family
+
+
+def _counts(overview: Overview) -> Iterator[Metric]:
+    messages, enrolments = Counter[str](), Counter[str]()
+    for (_, state, _), count in overview.messages.items():
+        messages[state] += count
+    for (state, _), count in overview.enrolments.items():
+        enrolments[state] += count
+    yield GaugeMetricFamily("waggle_events_pending", "Accepted events not yet applied.", overview.events_pending)
+    yield GaugeMetricFamily("waggle_events_quarantined", "Events set aside: they failed.", overview.quarantined)
+    yield GaugeMetricFamily(
+        "waggle_engine_messages_due", "Engine messages not yet published.", overview.engine_messages_due
+    )
+    yield _by_state("waggle_messages", "Messages to shoppers.", _MESSAGE_STATES, messages)
+    yield _by_state("waggle_enrolments", "Enrolments in journeys.", _ENROLMENT_STATES, enrolments)
+
+
+def _age(waiting_s: float) -> Metric:
+    return GaugeMetricFamily("waggle_events_pending_oldest_seconds", "Age of the oldest pending event.", waiting_s)
+
+
+def _by_state(name: str, meaning: str, states: Sequence[str], counted: Counter[str]) -> Metric:
+    family = GaugeMetricFamily(name, meaning, labels=("state",))
+    for state in states:
+        family.add_metric([state], counted[state])
+    return family
