@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -44,6 +44,7 @@ class Relay:
         self._clock = clock
         self._turned_s: dict[str, float] = {}
         self._engine_trouble = ""
+        self._applied = asyncio.Event()
 
     @property
     def stillness_s(self) -> float:
@@ -54,19 +55,23 @@ class Relay:
         """Work until *stop* is set; a database or an engine that is away is waited for, never given up."""
         await asyncio.gather(
             self._repeat(stop, "apply events", self.apply_events, _IDLE_S),
-            self._repeat(stop, "publish", self.publish, _IDLE_S),
+            self._repeat(stop, "publish", self.publish, _IDLE_S, wake=self._applied),
             self._repeat(stop, "sweep", self.sweep, _SWEEP_EVERY_S),
         )
 
     async def apply_events(self) -> int:
         """Apply the oldest accepted events in one transaction and return how many there were."""
-        try:
-            return await self._store.run(self._apply_batch)
-        except TemporaryFailure:
-            raise
-        except Exception as error:  # noqa: BLE001 -- one of the events is bad; found by applying them one by one
-            log.warning("a batch of events failed, applying one by one", error=type(error).__name__)
-            return await self._apply_one_by_one()
+
+        def is_any_pending(tx: Transaction) -> bool:
+            return tx.events.oldest_pending_at() is not None
+
+        # An idle relay must not take the one lock for writing twenty times a second.
+        if not await self._store.read(is_any_pending):
+            return 0
+        applied = await self._apply_pending()
+        if applied:
+            self._applied.set()
+        return applied
 
     async def publish(self) -> int:
         """Publish the engine messages that are due and return how many were taken up."""
@@ -91,6 +96,15 @@ class Relay:
         if worked:
             log.info("swept", count=worked)
         return worked
+
+    async def _apply_pending(self) -> int:
+        try:
+            return await self._store.run(self._apply_batch)
+        except TemporaryFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one of the events is bad; found by applying them one by one
+            log.warning("a batch of events failed, applying one by one", error=type(error).__name__)
+            return await self._apply_one_by_one()
 
     def _apply_batch(self, tx: Transaction) -> int:
         now = self._clock.now()
@@ -189,10 +203,21 @@ class Relay:
             tx.engine_messages.add(start, now)
         return len(overdue) + len(stale) + len(unclaimed) + _end_refused(tx, now)
 
-    async def _repeat(self, stop: asyncio.Event, what: str, step: Callable[[], Awaitable[int]], idle_s: float) -> None:
+    async def _repeat(
+        self,
+        stop: asyncio.Event,
+        what: str,
+        step: Callable[[], Awaitable[int]],
+        idle_s: float,
+        *,
+        wake: asyncio.Event | None = None,
+    ) -> None:
+        """Take one step after another; *wake* ends a rest, but not a pause that trouble asks for."""
         failures = 0
         while not stop.is_set():
             self._turn(what)
+            if wake is not None:
+                wake.clear()
             try:
                 worked = await step()
                 failures = 0
@@ -203,7 +228,7 @@ class Relay:
                 pause_s = min(0.2 * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S)
                 log.warning("relay waits", step=what, code=failure.code, retry_after_s=pause_s)
             if pause_s:
-                await _pause(stop, pause_s)
+                await _pause([stop, wake] if wake is not None and not failures else [stop], pause_s)
 
     def _turn(self, what: str) -> None:
         self._turned_s[what] = time.monotonic()
@@ -221,9 +246,10 @@ def _end_refused(tx: Transaction, now: datetime) -> int:
     return len(refused)
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
+async def _pause(interrupts: Sequence[asyncio.Event], seconds: float) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in interrupts]
     try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
