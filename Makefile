@@ -12,7 +12,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11, \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test guarantee check fmt wheel lock pictures
+.PHONY: help demo test guarantee chaos bench check fmt wheel lock pictures
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,13 @@ test: $(VENV)/ready ## run the tests, the real engine among them; ARGS="tests/do
 
 guarantee: $(VENV)/ready ## run the slow proofs: kills, outages, the wheel in a clean environment
 	$(BIN)/pytest -m "guarantee or wheel" $(ARGS)
+
+# Children are started while calls of the engine are under way; without the variable the library would say so each time.
+chaos: $(VENV)/ready ## kill a real Waggle's processes and count what was lost or doubled; ARGS="--kills 200 --seed 7" are passed on
+	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/python -m waggle.testing.chaos $(ARGS)
+
+bench: $(VENV)/ready ## compare worker clients on one real broker, about an hour; ARGS="--scale 0.1 --report FILE" are passed on
+	$(BIN)/python -m benchmarks.worker $(ARGS)
 
 check: $(VENV)/ready ## look for faults without running anything: style, types, who imports whom, diagrams
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Waggle under kills, cuts and lost answers, and what became of its promises."""
