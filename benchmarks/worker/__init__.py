@@ -1,0 +1,1 @@
+"""Ours against other worker clients, on one broker, under one driver."""
