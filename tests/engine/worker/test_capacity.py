@@ -64,7 +64,7 @@ async def test_quick_handlers_have_the_next_jobs_at_hand_and_slow_ones_have_not(
         capacity.leave(handler_s)
         capacity.told()
 
-    assert (quick.room, slow.room) == (8, 4)
+    assert (quick.room, slow.room) == (12, 4)
 
 
 async def test_jobs_enter_in_the_order_in_which_they_came() -> None:
@@ -112,14 +112,20 @@ async def test_a_poll_asks_again_when_half_of_what_was_ahead_has_a_place() -> No
     await entered(capacity)
     capacity.leave(handler_s=0.05)
     await entered(capacity, 4)
-    for _ in range(3):
+    for _ in range(5):
         await capacity.take_one()
-    assert (capacity.room, capacity.take_all()) == (1, 0)
+    assert (capacity.room, capacity.take_all()) == (3, 0)
 
     capacity.leave(handler_s=0.05)
     assert await capacity.enter()
 
-    assert capacity.take_all() == 2
+    assert capacity.take_all() == 4
+
+
+async def test_room_for_a_job_that_is_already_here_is_taken_at_once_or_not_at_all() -> None:
+    capacity = Capacity(2, None)
+
+    assert [capacity.take_now() for _ in range(3)] == [True, True, False]
 
 
 async def test_nobody_enters_once_it_is_closed() -> None:

@@ -67,6 +67,13 @@ class Capacity:
             self._pushed -= 1
             self._wake()
 
+    def take_now(self) -> bool:
+        """Take room for a job that is already here if there is any, and say whether there was."""
+        if self.room <= 0:
+            return False
+        self._taken += 1
+        return True
+
     async def wait_for_room(self) -> None:
         """Return when there is room worth asking for: not for each job anew while enough of them wait."""
         while not self._is_worth_asking:
@@ -141,7 +148,7 @@ class Capacity:
     def _ahead(self) -> int:
         if self._handler_s is None or self._pace is not None:
             return 0
-        return min(self._places, int(self._places * _AHEAD_S / max(self._handler_s, 1e-6)))
+        return min(2 * self._places, int(self._places * _AHEAD_S / max(self._handler_s, 1e-6)))
 
     @property
     def _is_worth_asking(self) -> bool:

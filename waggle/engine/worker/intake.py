@@ -26,6 +26,7 @@ _QUIET_S = 0.1
 _LONGEST_REST_S = 1.0
 _DRY_AFTER_S = 0.01
 _LONGEST_FLOW_S = 1.0
+_LONGEST_BUSY_WAIT_S = 0.4
 
 Accept = Callable[[pb.ActivatedJob], None]
 """Takes a job together with the room that is held for it."""
@@ -193,10 +194,11 @@ class Intake:
                     self._accept(unstarted.pop())
                 if unstarted or self._time_there.is_old(job.deadline):
                     self._has_caught_up.clear()
-                    unstarted += await _rest(call, None)
+                    # Polls need a moment to bring their first: until then those that work live on what is here.
+                    await _read_rest(call, None, lambda job: self._keep(job, unstarted))
                     return True
         except asyncio.CancelledError:
-            unstarted += await _rest(call, reading)
+            await _read_rest(call, reading, unstarted.append)
             raise
         finally:
             self._is_streaming = False
@@ -204,6 +206,13 @@ class Intake:
             call.cancel()
             for job in unstarted:
                 self._hand_back(job)
+
+    def _keep(self, job: pb.ActivatedJob, others: list[pb.ActivatedJob]) -> None:
+        """Accept *job* if there is room, else leave it to others."""
+        if self._capacity.take_now():
+            self._accept(job)
+        else:
+            others.append(job)
 
     async def _has_room_in_time(self) -> bool:
         try:
@@ -221,24 +230,31 @@ class Intake:
         say = _log.debug if trouble.failures or error.code() in BUSY else _log.warning
         say(event, task_type=self._task.task_type, status=error.code().name)
         wait_s = trouble.next_s()
-        await asyncio.sleep(max(wait_s, self._options.refused_wait_s) if is_no_entry(error) else wait_s)
+        if is_no_entry(error):
+            wait_s = max(wait_s, self._options.refused_wait_s)
+        elif error.code() in BUSY:
+            # A busy engine says no to some calls and yes to others: who waits for long gets nothing.
+            wait_s = min(wait_s, _LONGEST_BUSY_WAIT_S)
+        await asyncio.sleep(wait_s)
 
 
-async def _rest(call: Any, reading: asyncio.Future[Any] | None) -> list[pb.ActivatedJob]:  # noqa: ANN401 - untyped library
-    """Return the jobs that lie in the buffer of *call* or are on their way, from the one that *reading* brings on.
+async def _read_rest(
+    call: Any,  # noqa: ANN401 - untyped library
+    reading: asyncio.Future[Any] | None,
+    take: Callable[[pb.ActivatedJob], None],
+) -> None:
+    """Have *take* get the jobs in the buffer of *call* or on their way to it, from the one that *reading* brings on.
 
     Unread they would be locked until their leases are over. What is pushed without end is cut off in a gap.
     """
-    found: list[pb.ActivatedJob] = []
     began_s = time.monotonic()
     while (passed_s := time.monotonic() - began_s) < _LONGEST_REST_S:
         reading = reading or asyncio.ensure_future(call.read())
         ended, _ = await asyncio.wait([reading], timeout=_QUIET_S if passed_s < _LONGEST_REST_S / 2 else _DRY_AFTER_S)
         if not ended:
             reading.cancel()
-            break
+            return
         if reading.cancelled() or reading.exception() is not None or reading.result() is grpc.aio.EOF:
-            break
-        found.append(reading.result())
+            return
+        take(reading.result())
         reading = None
-    return found
