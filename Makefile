@@ -31,8 +31,9 @@ guarantee: $(VENV)/ready ## run the slow proofs: kills, outages, the wheel in a 
 chaos: $(VENV)/ready ## kill a real Waggle's processes and count what was lost or doubled; ARGS="--kills 200 --seed 7" are passed on
 	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/python -m waggle.testing.chaos $(ARGS)
 
-bench: $(VENV)/ready ## compare worker clients on one real broker, about an hour; ARGS="--scale 0.1 --report FILE" are passed on
-	$(BIN)/python -m benchmarks.worker $(ARGS)
+WHAT ?= worker
+bench: $(VENV)/ready ## compare worker clients on one real broker, an hour; WHAT=flagship: latency, peak; ARGS="--scale 0.1" are passed on
+	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/python -m benchmarks.$(WHAT) $(ARGS)
 
 check: $(VENV)/ready ## look for faults without running anything: style, types, who imports whom, diagrams
 	$(BIN)/ruff check .

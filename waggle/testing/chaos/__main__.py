@@ -18,7 +18,7 @@ from waggle.testing.chaos.driver import Wanted, run
 from waggle.testing.chaos.report import record, show, write_json
 from waggle.testing.chaos.rig import Database
 
-app = Commands(name="python -m waggle.testing.chaos", help=__doc__, version_flags=[])
+app = Commands(name="python -m waggle.testing.chaos", version_flags=[])
 
 
 @app.default

