@@ -304,8 +304,8 @@ async def test_a_connection_that_the_server_cut_is_replaced(postgresql_url: str)
 
 
 @pytest.mark.postgres
-async def test_a_work_that_lost_against_another_is_run_again_from_its_start(postgresql_url: str) -> None:
-    store = open_store(postgresql_url)
+async def test_a_work_that_lost_against_another_process_is_run_again_from_its_start(postgresql_url: str) -> None:
+    store, other = open_store(postgresql_url), open_store(postgresql_url)
     await store.run(put("honey", 0))
     both_have_read = threading.Barrier(2)
     runs: list[int] = []
@@ -318,13 +318,72 @@ async def test_a_work_that_lost_against_another_is_run_again_from_its_start(post
             both_have_read.wait(10)
         tx.products.save(Product(sku="honey", quantity=(product.quantity or 0) + 1))
 
-    await asyncio.gather(store.run(count), store.run(count))
+    await asyncio.gather(store.run(count), other.run(count))
 
     assert runs == [0, 0, 1]
     product = await store.read(lambda tx: tx.products.get("honey"))
     assert product is not None
     assert product.quantity == 2
     store.close()
+    other.close()
+
+
+@pytest.mark.postgres
+async def test_works_that_two_processes_commit_together_lose_nothing_of_each_other(postgresql_url: str) -> None:
+    stores = [open_store(postgresql_url), open_store(postgresql_url)]
+    await stores[0].run(put("honey", 0))
+
+    def count(tx: Transaction) -> None:
+        product = tx.products.get("honey")
+        assert product is not None
+        tx.products.save(Product(sku="honey", quantity=(product.quantity or 0) + 1))
+
+    await asyncio.gather(*(store.run(count) for _ in range(50) for store in stores))
+
+    product = await stores[0].read(lambda tx: tx.products.get("honey"))
+    assert product is not None
+    assert product.quantity == 100
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.postgres
+async def test_a_work_is_done_on_a_new_connection_if_the_server_cut_the_one_at_hand(postgresql_url: str) -> None:
+    store, other = open_store(postgresql_url), open_engine(postgresql_url)
+    await store.run(put("honey"))
+    with other.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    other.dispose()
+
+    await store.run(put("wax"))
+
+    assert await known(store, "wax")
+    store.close()
+
+
+@pytest.mark.postgres
+async def test_what_only_reads_cannot_write(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    with pytest.raises(TemporaryFailure, match="DATABASE_READ_ONLY"):
+        await store.read(put("honey"))
+
+    store.close()
+
+
+async def test_what_a_work_has_read_it_sees_changed_once_it_has_changed_it(store: Store) -> None:
+    def change(tx: Transaction) -> list[int | None]:
+        seen = []
+        for quantity in (1, 2):
+            found = tx.products.get("honey")
+            seen.append(found.quantity if found is not None else None)
+            tx.products.save(Product(sku="honey", quantity=quantity))
+        found = tx.products.get("honey")
+        return [*seen, found.quantity if found is not None else None]
+
+    assert await store.run(change) == [None, 1, 2]
 
 
 @pytest.mark.postgres

@@ -56,6 +56,8 @@ async def run(wanted: Wanted, progress: Progress) -> Report:
                 await volley.fire(progress)
                 volley.arm_rest()
             await strike(rig, plan, progress)
+            if wanted.with_points:
+                await volley.last_chance()
             volley.end()
         verdict, _ = await settle(rig, progress)
         return _report(wanted, rig, verdict, volley, time.monotonic() - began_s)

@@ -101,6 +101,11 @@ class Rig:
         else:
             await self.keeper.kill(name)
 
+    def arrived_bytes(self) -> int:
+        """Return the size of the mail sink's journal: it grows with each mail."""
+        file = journal(self.setup.folder)
+        return file.stat().st_size if file.exists() else 0
+
     async def heal(self) -> None:
         """Make every link a plain one again."""
         for proxy in self.proxies.values():
