@@ -22,7 +22,7 @@ _WAITS = frozenset(
         "selectors:select",
         "threading:wait",
         "concurrent.futures.thread:_worker",
-        "waggle.storage.sqlite:_write_for_ever",
+        "waggle.storage.line:_write_for_ever",
     }
 )
 _TOLD = 30

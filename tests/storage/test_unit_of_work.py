@@ -373,6 +373,17 @@ async def test_what_only_reads_cannot_write(postgresql_url: str) -> None:
     store.close()
 
 
+@pytest.mark.postgres
+async def test_a_connection_on_which_was_read_is_serializable_again(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    await known(store, "honey")
+    with store._engine.connect() as connection:
+        told = [connection.exec_driver_sql(f"SHOW transaction_{name}").scalar() for name in ("isolation", "read_only")]
+
+    assert told == ["serializable", "off"]
+    store.close()
+
+
 async def test_what_a_work_has_read_it_sees_changed_once_it_has_changed_it(store: Store) -> None:
     def change(tx: Transaction) -> list[int | None]:
         seen = []

@@ -40,8 +40,9 @@ def postgresql_engine(url: URL) -> Engine:
 class PostgresqlUnitOfWork:
     """Implements waggle.ports.unit_of_work.UnitOfWork; `close` gives the connections back.
 
-    PostgreSQL notes what a serializable transaction read by pages of an index, and an index of a thousand rows has few:
-    eight threads that wrote beside each other undid 35 of 100 transactions over rows that they did not share.
+    PostgreSQL notes what a serializable transaction read by the page of an index, and an index of a hundred rows is one
+    page. Eight threads that wrote beside each other were made to begin again 1,150 times in 100 journeys of 12
+    transactions, over rows that they did not share; one thread never is, unless another process is in its way.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -80,13 +81,14 @@ class PostgresqlUnitOfWork:
         for work in batch:
             try:
                 self._insist(work)
-            except Exception as error:  # noqa: BLE001 -- the one that waits for this work hears of it
+            except BaseException as error:  # noqa: BLE001 -- the one that waits for this work hears of it
                 work.error = error
 
     def _together(self, batch: list[Work]) -> bool:
         """Say whether all of *batch* is stored; if not, nothing is, and each is to be tried alone.
 
-        Without savepoints, which would be two statements more to each work: that one fails is rare.
+        Without savepoints, which would be two statements more to each work: that one fails is rare. Alone, a work that
+        waits for the budgets does so before it has seen anything, as it must where another process takes from them.
         """
         try:
             _attempt(self._engine, batch)
@@ -95,7 +97,7 @@ class PostgresqlUnitOfWork:
             if failure is not None and not is_serialization_failure(error):
                 raise failure from error
             return False
-        except Exception:  # noqa: BLE001 -- the work that raised it does so again alone, and its caller is told
+        except BaseException:  # noqa: BLE001 -- the work that raised it does so again alone, and its caller is told
             return False
         return True
 

