@@ -170,7 +170,8 @@ async def test_the_transactions_of_the_product_are_passed_in_order_with_their_na
     assert passed[6:] == [f"Relay.apply_batch.{point}" for point in ("before", "inside", "after")]
     passed.clear()
     await shop.relay.apply_events()
-    assert passed == ["Relay.apply_batch.before"], "a turn with nothing to do is no place to die in"
+    await shop.relay.sweep()
+    assert passed == ["Relay.sweep.before"], "a turn with nothing to do is no place to die in"
 
 
 def test_every_transaction_of_the_services_has_a_name_that_no_other_has() -> None:
