@@ -25,7 +25,7 @@ from waggle.settings import load_settings
 from waggle.simulation import Simulation
 from waggle.testing.ports import own_ports
 
-pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.guarantee, pytest.mark.timeout(300)]
 
 CARTS = [number for number in range(14) if not is_held_out("abandoned-cart", f"customer-{number}", 10)]
 

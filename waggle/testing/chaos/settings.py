@@ -9,6 +9,7 @@ from waggle.resources import shipped
 from waggle.testing.chaos.checker import Budget
 
 # Leases are short, so that the job of a killed worker comes again soon; the mail server is given less time than a task.
+# A process hands over as many mails at a time as it has connections: with one, a death puts one mail in doubt at most.
 _TOML = """\
 [api]
 port = {api_port}
@@ -24,6 +25,7 @@ enabled = false
 host = "127.0.0.1"
 port = {smtp_port}
 timeout_s = 4.0
+connections = 1
 
 [policy]
 quiet_from = "00:00:00"
