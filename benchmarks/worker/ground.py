@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ _LOOK_EVERY_S = 0.25
 _LOOK_OFTEN_S = 0.05
 _NEARLY = 0.9
 _WARM_LIMIT_S = 120.0
-_SWEEP_LIMIT_S = 300.0
+_SWEEP_LIMIT_S = 60.0
 _QUOTED = 300
 
 
@@ -76,19 +77,22 @@ class Ground:
         }
 
     async def clear(self, task_types: Sequence[str]) -> None:
-        """Have every journey end that a round left behind, unless an incident holds it.
+        """Have every journey end that a round left behind, unless an incident holds it, or a minute does not suffice.
 
-        Raises:
-            TimeoutError: some do not.
+        A journey that stays costs the next round next to nothing: counts are compared with those at its beginning.
         """
         broom = asyncio.create_task(Broom(self.driver.channel, sorted(set(task_types))).sweep())
         try:
-            async with asyncio.timeout(_SWEEP_LIMIT_S):
-                while (counts := await self.broker.counts()).started > settled(counts):  # noqa: ASYNC110 -- no event tells
-                    await asyncio.sleep(_LOOK_EVERY_S)
+            with suppress(TimeoutError):
+                await self._cleared()
         finally:
             broom.cancel()
             await asyncio.gather(broom, return_exceptions=True)
+
+    async def _cleared(self) -> None:
+        async with asyncio.timeout(_SWEEP_LIMIT_S):
+            while (counts := await self.broker.counts()).started > settled(counts):  # noqa: ASYNC110 -- no event tells
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _until(self, wanted: int, within_s: float, worker: Child) -> tuple[EngineCounts, float]:
         """Return what the broker counted, and when: so many have settled, the time is over or *worker* has ended."""
