@@ -1,13 +1,17 @@
-"""Starting the engine can be cancelled, although a thread cannot."""
+"""The engine is started again when it dies; starting it can be cancelled, although a thread cannot."""
 
 import asyncio
+import os
+import signal
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from waggle import engine_keeper
-from waggle.engine.local import EngineOptions, RunningEngine
+from waggle.engine.local import EngineOptions, RunningEngine, processes
+from waggle.engine.local.ports import Ports
 from waggle.engine.local.progress import Progress, Silent
 from waggle.engine_keeper import EngineKeeper
 from waggle.errors import TemporaryFailure
@@ -46,3 +50,31 @@ async def test_a_cancelled_download_stops_at_its_next_piece(tmp_path: Path, monk
         await starting
     assert isinstance(fetching.stopped_by, TemporaryFailure)
     assert fetching.stopped_by.code == "START_REVOKED"
+
+
+async def test_an_engine_that_was_killed_is_started_again_and_leaves_no_zombie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    def start(options: EngineOptions, _progress: Progress) -> RunningEngine:
+        child = processes.spawn("broker", ["/bin/sleep", "60"], {}, tmp_path / "log")
+        started.append(child.pid)
+        return RunningEngine(options, Ports.at(0), {"broker": child.pid}, 0.0, was_adopted=False, operate_password=None)
+
+    monkeypatch.setattr(engine_keeper, "start", start)
+    keeper, ending = EngineKeeper(EngineOptions(tmp_path)), asyncio.Event()
+    await keeper.start(Silent())
+    keeping = asyncio.create_task(keeper.keep(ending))
+
+    os.kill(started[0], signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while len(started) == 1 or psutil.pid_exists(started[0]):  # noqa: ASYNC110 -- as whoever watches processes sees it
+            await asyncio.sleep(0.05)
+
+    ending.set()
+    await keeping
+    for pid in started[1:]:
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(os.waitpid, pid, 0)
+    assert len(started) == 2

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -52,6 +53,7 @@ class EngineKeeper:
             if self._is_whole():
                 continue
             log.warning("engine is gone, starting it again")
+            gone = list(self.engine.pids.values())
             starting = asyncio.create_task(self.start(Silent()))
             waiting = asyncio.create_task(ending.wait())
             await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,6 +68,8 @@ class EngineKeeper:
                 await _set_within(ending, _PAUSE_S)
             else:
                 log.info("engine is back", address=self.engine.grpc_address)
+                # Not before: a number that is free may be given to somebody else, who would be taken for the engine.
+                _reap(gone)
 
     async def stop(self, limit_s: float) -> None:
         """End it gracefully within *limit_s*; its data stays."""
@@ -118,6 +122,13 @@ def _is_dead(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _reap(pids: Iterable[int]) -> None:
+    """Let the dead among *pids* go that are our children; others have a parent who does."""
+    for pid in pids:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _offset(ports: Ports) -> int:

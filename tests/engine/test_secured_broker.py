@@ -15,8 +15,9 @@ from waggle.engine.local import java, processes
 from waggle.engine.local.cache import Cache
 from waggle.engine.local.ports import chosen
 from waggle.engine.local.progress import Silent
-from waggle.errors import BadSettings, TemporaryFailure
+from waggle.errors import TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage
+from waggle.testing.engine import skipped_without_its_files
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -31,12 +32,8 @@ class SecuredBroker:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     home = tmp_path_factory.mktemp("broker")
     papers = Papers.made(home / "papers")
-    try:
+    with skipped_without_its_files():
         distribution = Cache().engine(Silent())
-    except BadSettings as error:
-        if error.code != "ENGINE_FILES_MISSING":
-            raise
-        pytest.skip(error.message)
     with chosen(None, with_operate=False) as ports:
         program = java.broker(
             distribution,

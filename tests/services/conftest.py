@@ -34,3 +34,11 @@ def sender() -> RecordingSender:
 @pytest.fixture
 def sending(store: UnitOfWork, clock: HandClock, sender: RecordingSender) -> Sending:
     return facts.sending(store, clock, sender)
+
+
+@pytest.fixture
+async def enrolment_id(shop: Shop) -> str:
+    """Of a customer who agreed and left a cart."""
+    await shop.customer()
+    await shop.cart()
+    return (await shop.enrolment()).enrolment_id

@@ -8,7 +8,7 @@ import pytest
 
 from waggle.errors import TemporaryFailure
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
-from waggle.services.breaker import CircuitBreaker
+from waggle.services.breaker import CircuitBreaker, Passage
 from waggle.services.sending import Sending
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
@@ -194,6 +194,30 @@ async def test_an_hour_without_provider_fails_nothing_and_ends_with_every_mail_s
     assert await send_all(sending, enrolments) == ["sent"] * 12
     assert len({email.message_id for email in sender.delivered}) == len(sender.delivered) == 12
     assert state(sending.breaker) == "closed"
+
+
+class NeverOpen(CircuitBreaker):
+    """Lets everybody through, whatever the provider says."""
+
+    def _failed(self, passage: Passage, retry_after_s: float) -> None:
+        """Take no note."""
+
+
+async def test_control_without_a_breaker_all_knock_at_a_provider_that_is_down(
+    *, shop: Shop, store: UnitOfWork, clock: HandClock, sender: RecordingSender
+) -> None:
+    enrolments = await carts(shop, 12)
+    sending = facts.sending(store, clock, sender)
+    sending.breaker = NeverOpen("recording", clock)
+    sender.when_connected = outage = Outage(refuse_for_now)
+    outage.lasts = True
+
+    for _ in range(6):
+        assert set(await send_all(sending, enrolments)) == {"SMTP_BUSY"}
+        clock.advance(timedelta(seconds=10))
+
+    assert outage.most_present > 1
+    assert outage.tries == 6 * 12
 
 
 async def test_while_it_rests_nothing_is_stored_and_no_attempt_counted(

@@ -55,14 +55,6 @@ class FickleStore:
         return await self._store.read(work)
 
 
-@pytest.fixture
-async def enrolment_id(shop: Shop) -> str:
-    """Of a customer who agreed and left a cart."""
-    await shop.customer()
-    await shop.cart()
-    return (await shop.enrolment()).enrolment_id
-
-
 async def send(sending: Sending, enrolment_id: str, step: str = "first-mail") -> Sent:
     template = "abandoned-cart" if step == "first-mail" else "abandoned-cart-reminder"
     return await sending.send(enrolment_id=enrolment_id, step=step, template=template, coupon_id=None)

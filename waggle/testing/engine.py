@@ -1,6 +1,7 @@
 """pytest fixtures `records` and `engine`: one real broker for the whole session, its clock under control."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -8,6 +9,20 @@ from waggle.engine import local
 from waggle.engine.local import EngineOptions, RunningEngine
 from waggle.engine.records import RecordStream
 from waggle.errors import BadSettings
+
+
+@contextmanager
+def skipped_without_its_files() -> Iterator[None]:
+    """Skip what needs the engine if its files were never fetched.
+
+    Without a network nobody can be asked to have fetched them; `.ci/run`, which fetches, fails on a skip.
+    """
+    try:
+        yield
+    except BadSettings as error:
+        if error.code != "ENGINE_FILES_MISSING":
+            raise
+        pytest.skip(error.message)
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +39,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory, records: RecordStream) -> I
     options = EngineOptions(
         home, with_operate=False, controlled_clock=True, durable=False, records_url=records.url, quick=True
     )
-    try:
+    with skipped_without_its_files():
         running = local.start(options)
-    except BadSettings as error:
-        # Without a network nobody can be asked to have fetched it; `.ci/run`, which fetches, fails on a skip.
-        if error.code != "ENGINE_FILES_MISSING":
-            raise
-        pytest.skip(error.message)
     try:
         yield running
     finally:
