@@ -19,7 +19,7 @@ from waggle.services.enrolments import Enrolments
 from waggle.services.projections import fact_of, project
 from waggle.services.relay import Relay
 from waggle.services.sending import Sending
-from waggle.storage.repositories import Enrolments as EnrolmentRows
+from waggle.storage.repositories.journeys import Enrolments as EnrolmentRows
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
 from waggle.testing.facts import JOURNEY, WAX, Shop, book

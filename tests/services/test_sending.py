@@ -18,7 +18,7 @@ from waggle.services import sending as sending_module
 from waggle.services.enrolments import Enrolments
 from waggle.services.message_checks import SendingPolicy
 from waggle.services.sending import Sending, Sent
-from waggle.storage.repositories import Messages
+from waggle.storage.repositories.messages import Messages
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
 from waggle.testing.email import (

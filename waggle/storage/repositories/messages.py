@@ -1,0 +1,85 @@
+"""What shoppers get."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
+
+from waggle.domain.message import Message
+from waggle.ports.unit_of_work import Link
+from waggle.storage import tables
+from waggle.storage.repositories.base import Repository, by_key, value_of, written_out
+
+
+def _left_since() -> Select[Any]:
+    t = tables.messages
+    left = or_(
+        t.c.state == literal_column("'claimed'"),
+        and_(t.c.state.in_(written_out("handed_over", "sent", "in_doubt")), t.c.handed_over_at > bindparam("since")),
+        t.c.doubted_at > bindparam("since"),
+    )
+    whose = (t.c[name] == bindparam(name) for name in ("customer_id", "purpose", "channel"))
+    return select(func.count()).select_from(t).where(*whose, t.c.message_id != bindparam("but"), left)
+
+
+_LEFT_SINCE = _left_since()
+_MESSAGES_OF_ENROLMENT = by_key(tables.messages, ("enrolment_id",)).order_by(tables.messages.c.planned_at)
+
+
+class Messages(Repository):
+    def get(self, enrolment_id: str, step: str) -> Message | None:
+        row = self._one(tables.messages, enrolment_id=enrolment_id, step=step)
+        return None if row is None else value_of(Message, row)
+
+    def by_id(self, message_id: str) -> Message | None:
+        row = self._one(tables.messages, message_id=message_id)
+        return None if row is None else value_of(Message, row)
+
+    def save(self, message: Message) -> None:
+        self._save(tables.messages, asdict(message))
+
+    def of_enrolment(self, enrolment_id: str) -> list[Message]:
+        return self._all(Message, _MESSAGES_OF_ENROLMENT, {"enrolment_id": enrolment_id})
+
+    def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
+        whose = {"customer_id": customer_id, "purpose": purpose, "channel": channel}
+        return self._connection.scalar(_LEFT_SINCE, {**whose, "since": since, "but": but}) or 0
+
+    def overdue(self, now: datetime, limit: int) -> list[Message]:
+        t, e = tables.messages, tables.enrolments
+        # Written out, as in the index: SQLite uses a partial index only if it sees that the condition holds.
+        still_open = t.c.state.in_(bindparam("open", tables.OPEN, expanding=True, literal_execute=True))
+        lease_over = or_(t.c.lease_until.is_(None), t.c.lease_until < now)
+        ended = select(e.c.enrolment_id).where(e.c.enrolment_id == t.c.enrolment_id, e.c.state == "ended").exists()
+        wanted = or_(t.c.state == "handed_over", t.c.expires_at <= now, ended)
+        return self._all(Message, select(t).where(still_open, lease_over, wanted).order_by(t.c.expires_at).limit(limit))
+
+    def in_doubt(self) -> list[Message]:
+        t = tables.messages
+        doubtful = t.c.state == bindparam("doubtful", "in_doubt", literal_execute=True)
+        return self._all(Message, select(t).where(doubtful).order_by(t.c.handed_over_at, t.c.message_id))
+
+    def newest(self, limit: int) -> list[Message]:
+        t = tables.messages
+        return self._all(Message, select(t).order_by(t.c.planned_at.desc(), t.c.message_id).limit(limit))
+
+    def count_by_state(self) -> dict[tuple[str, str, str], int]:
+        t = tables.messages
+        rows = self._connection.execute(
+            select(t.c.step, t.c.state, t.c.reason, func.count()).group_by(t.c.step, t.c.state, t.c.reason)
+        )
+        return {(step, state, reason): count for step, state, reason, count in rows}
+
+
+class Links(Repository):
+    def add(self, link: Link) -> None:
+        self._add(tables.links, asdict(link))
+
+    def get(self, token: str) -> Link | None:
+        row = self._one(tables.links, token=token)
+        return None if row is None else value_of(Link, row)
+
+    def of_message(self, message_id: str) -> list[Link]:
+        t = tables.links
+        return self._all(Link, select(t).where(t.c.message_id == message_id).order_by(t.c.token))
