@@ -75,10 +75,11 @@ def chaos(  # noqa: PLR0913 -- each is an option of the command line
         found = asyncio.run(run(wanted, bar))
     if report is not None:
         write_json(found, report)
-    show(found, Console())
     if not found.is_clean:
         console.print(f"The plan was:\n{wanted.plan()}", markup=False)
         console.print(f"Logs, history and arrivals are kept in {folder}", markup=False)
+    show(found, Console())
+    if not found.is_clean:
         return 1
     if record_in is not None:
         record(found, record_in)
