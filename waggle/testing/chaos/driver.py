@@ -18,7 +18,7 @@ from waggle.testing.chaos.strikes import Progress, Silence, Volley, strike
 CARTS_PER_S = 2.0
 _KILL_EVERY_S = 1.8
 _POINTS_LAST_S = 150.0
-_QUIET_WITHIN_S = 150.0
+_QUIET_WITHIN_S = 300.0
 _HALF_OF_OFFERED = 0.1
 """Of all carts so many use up half of what would be offered to them in coupons of one campaign."""
 _COST_MINOR = {"cart-5": 200, "cart-10": 900, "cart-15": 1350}
