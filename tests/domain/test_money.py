@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from waggle.domain.money import Money
+from waggle.domain.money import Money, to_minor
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,45 @@ def test_an_amount_is_a_number(amount: str) -> None:
 def test_a_currency_is_a_code(currency: str) -> None:
     with pytest.raises(ValueError, match="ISO 4217"):
         Money.from_minor(1, currency)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        ("12.50", "EUR", 1250),
+        ("12.500000", "EUR", 1250),
+        (" 12 ", "EUR", 1200),
+        ("12.", "EUR", 1200),
+        (12, "EUR", 1200),
+        (0.1, "EUR", 10),
+        (1e16, "EUR", 10**18),
+        (Decimal("-3.00"), "USD", -300),
+        ("1250", "JPY", 1250),
+        ("1.250", "KWD", 1250),
+        ("999999999999999999.99", "EUR", 99_999_999_999_999_999_999),
+    ],
+)
+def test_a_foreign_decimal_becomes_minor_units(amount: str | float | Decimal, currency: str, minor: int) -> None:
+    assert to_minor(amount, currency) == minor
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["", ".", "12,50", "1 000", "1_000", "1e3", "NaN", "Infinity", "-", "12.5.0", "٣", "€12", True, float("nan")],
+)
+def test_what_is_no_plain_decimal_is_no_amount(amount: str | float) -> None:
+    with pytest.raises(ValueError, match="plain decimal"):
+        to_minor(amount, "EUR")
+
+
+def test_a_foreign_amount_finer_than_a_coin_is_refused_unless_it_may_be_rounded() -> None:
+    with pytest.raises(ValueError, match="EUR has 2 decimals"):
+        to_minor("12.345", "EUR")
+
+    assert to_minor("12.345", "EUR", rounded=True) == 1234
+    assert to_minor("12.355", "EUR", rounded=True) == 1236
+
+
+def test_a_foreign_amount_needs_a_currency() -> None:
+    with pytest.raises(ValueError, match="ISO 4217"):
+        to_minor("12.50", "eur")

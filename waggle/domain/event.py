@@ -1,6 +1,6 @@
 """Facts that enter through the one door, and what each must say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -21,16 +21,93 @@ class Event:
     data: dict[str, Any]
 
 
+def personal() -> Any:  # noqa: ANN401 -- the type of a dataclass field is its annotation
+    """Declare a field that says something about a person: it is stored encrypted, and goes when they are erased."""
+    return field(default=None, metadata={"personal": True})
+
+
+def personal_fields(fact_type: type) -> frozenset[str]:
+    """Return the names of the fields of a fact that are declared personal."""
+    return frozenset(each.name for each in fields(fact_type) if each.metadata.get("personal"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerIdentified:
     """A field that is absent leaves what is known as it is."""
 
     customer_id: str
-    email: str | None = None
-    first_name: str | None = None
+    anonymous_id: str | None = None
+    """What they did under this id before is theirs."""
+    email: str | None = personal()
+    phone: str | None = personal()
+    """E.164."""
+    first_name: str | None = personal()
+    last_name: str | None = personal()
+    birth_date: str | None = personal()
+    """ISO 8601, such as 1990-04-30."""
     time_zone: str | None = None
     """IANA name, for example `Europe/Warsaw`."""
     language: str | None = None
+    country: str | None = None
+    """ISO 3166-1 alpha-2."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomersMerged:
+    """Two ids turned out to be one person; from now on `customer_id` stands for both."""
+
+    customer_id: str
+    merged_customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomersSplit:
+    """An earlier merge was wrong."""
+
+    customer_id: str
+    merged_customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerErased:
+    """The customer asked to be forgotten."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRestricted:
+    """What is known of the customer is kept, and used for nothing (GDPR Art. 18)."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerUnrestricted:
+    """The restriction is over."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageViewed:
+    """A page of the shop was looked at."""
+
+    url: str
+    customer_id: str | None = None
+    anonymous_id: str | None = None
+    title: str | None = None
+    referrer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductViewed:
+    """A product was looked at."""
+
+    sku: str
+    customer_id: str | None = None
+    anonymous_id: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +128,50 @@ class CartUpdated:
     currency: str
     items: list[CartItem]
     customer_id: str | None = None
+    anonymous_id: str | None = None
     url: str | None = None
     """Where the shopper finds this cart again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductAdded:
+    """So many more of one product lie in the cart."""
+
+    cart_id: str
+    currency: str
+    sku: str
+    quantity: int
+    unit_price_minor: int
+    name: str | None = None
+    customer_id: str | None = None
+    anonymous_id: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductRemoved:
+    """So many fewer of one product lie in the cart."""
+
+    cart_id: str
+    sku: str
+    quantity: int
+    customer_id: str | None = None
+    anonymous_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutStarted:
+    """The shopper went to pay."""
+
+    checkout_id: str
+    currency: str
+    total_minor: int
+    items: list[CartItem] = field(default_factory=list)
+    cart_id: str | None = None
+    customer_id: str | None = None
+    anonymous_id: str | None = None
+    url: str | None = None
+    """Where the shopper goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +181,90 @@ class OrderPlaced:
     order_id: str
     currency: str
     total_minor: int
+    items: list[CartItem] = field(default_factory=list)
     customer_id: str | None = None
+    anonymous_id: str | None = None
     cart_id: str | None = None
+    checkout_id: str | None = None
     coupon_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPaid:
+    """The whole of an order was paid; this and what follows may arrive before the order itself."""
+
+    order_id: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderShipped:
+    """An order left the house."""
+
+    order_id: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDelivered:
+    """An order is with the customer."""
+
+    order_id: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCancelled:
+    """An order will not be carried out."""
+
+    order_id: str
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReturned:
+    """All or part of an order came back."""
+
+    order_id: str
+    refund_minor: int | None = None
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentAuthorised:
+    """A payment provider holds the money ready."""
+
+    payment_id: str
+    amount_minor: int
+    currency: str
+    order_id: str | None = None
+    cart_id: str | None = None
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFailed:
+    """A payment was tried and refused."""
+
+    payment_id: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    code: str | None = None
+    """The provider's word for the cause, such as `insufficient_funds`."""
+    order_id: str | None = None
+    cart_id: str | None = None
+    customer_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRefunded:
+    """Money went back."""
+
+    payment_id: str
+    amount_minor: int
+    currency: str
+    order_id: str | None = None
+    customer_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +277,15 @@ class ProductUpdated:
     currency: str
     url: str | None = None
     image_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChanged:
+    """What one costs now."""
+
+    sku: str
+    price_minor: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +305,43 @@ class ConsentGiven:
     channel: str = "email"
     text_version: str | None = None
     """Which wording was agreed to."""
+    legal_basis: str = "consent"
+    """consent, contract, legitimate_interest or legal_obligation."""
+    mechanism: str | None = None
+    """How it was said: web_form, checkout, import, api, double_opt_in, preference_centre, one_click, gpc, complaint."""
+    proof_url: str | None = None
+    """Page or form where it was said."""
+    ip: str | None = personal()
+    valid_until: datetime | None = None
+    """When it ends by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequested:
+    """The customer gave an address that is theirs to confirm (double opt-in); nothing is agreed to yet."""
+
+    customer_id: str
+    purpose: str = "marketing"
+    channel: str = "email"
+    text_version: str | None = None
+    mechanism: str | None = None
+    proof_url: str | None = None
+    ip: str | None = personal()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentWithdrawn:
-    """The customer agrees no longer."""
+    """The customer agrees no longer, or objects: purpose `profiling` (GDPR Art. 21), `sale-share` (CCPA)."""
+
+    customer_id: str
+    purpose: str = "marketing"
+    channel: str = "email"
+    mechanism: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentLapsed:
+    """Nobody confirmed in time what was requested: the request is forgotten, and what was agreed to before stands."""
 
     customer_id: str
     purpose: str = "marketing"
@@ -108,9 +349,19 @@ class ConsentWithdrawn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerErased:
-    """The customer asked to be forgotten."""
+class PrivacyRequestOpened:
+    """The customer uses a right of theirs: access, portability, rectification, erasure, restriction, objection."""
 
+    request_id: str
+    customer_id: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyRequestConfirmed:
+    """Whoever reads the customer's mail says that the request is theirs."""
+
+    request_id: str
     customer_id: str
 
 
@@ -124,28 +375,75 @@ class MessageClicked:
 
 Fact = (
     CustomerIdentified
+    | CustomersMerged
+    | CustomersSplit
+    | CustomerErased
+    | CustomerRestricted
+    | CustomerUnrestricted
+    | PageViewed
+    | ProductViewed
     | CartUpdated
+    | ProductAdded
+    | ProductRemoved
+    | CheckoutStarted
     | OrderPlaced
+    | OrderPaid
+    | OrderShipped
+    | OrderDelivered
+    | OrderCancelled
+    | OrderReturned
+    | PaymentAuthorised
+    | PaymentFailed
+    | PaymentRefunded
     | ProductUpdated
+    | PriceChanged
     | StockChanged
     | ConsentGiven
+    | ConsentRequested
     | ConsentWithdrawn
-    | CustomerErased
+    | ConsentLapsed
+    | PrivacyRequestOpened
+    | PrivacyRequestConfirmed
     | MessageClicked
 )
 
 FACTS: dict[str, type[Fact]] = {
     "customer-identified": CustomerIdentified,
+    "customers-merged": CustomersMerged,
+    "customers-split": CustomersSplit,
+    "customer-erased": CustomerErased,
+    "customer-restricted": CustomerRestricted,
+    "customer-unrestricted": CustomerUnrestricted,
+    "page-viewed": PageViewed,
+    "product-viewed": ProductViewed,
     "cart-updated": CartUpdated,
+    "product-added": ProductAdded,
+    "product-removed": ProductRemoved,
+    "checkout-started": CheckoutStarted,
     "order-placed": OrderPlaced,
+    "order-paid": OrderPaid,
+    "order-shipped": OrderShipped,
+    "order-delivered": OrderDelivered,
+    "order-cancelled": OrderCancelled,
+    "order-returned": OrderReturned,
+    "payment-authorised": PaymentAuthorised,
+    "payment-failed": PaymentFailed,
+    "payment-refunded": PaymentRefunded,
     "product-updated": ProductUpdated,
+    "price-changed": PriceChanged,
     "stock-changed": StockChanged,
     "consent-given": ConsentGiven,
+    "consent-requested": ConsentRequested,
     "consent-withdrawn": ConsentWithdrawn,
-    "customer-erased": CustomerErased,
+    "consent-lapsed": ConsentLapsed,
+    "privacy-request-opened": PrivacyRequestOpened,
+    "privacy-request-confirmed": PrivacyRequestConfirmed,
     "message-clicked": MessageClicked,
 }
 """Event type -> what its data must say."""
+
+OWN_FACTS = frozenset({"consent-lapsed", "privacy-request-opened", "privacy-request-confirmed"})
+"""Types of events that happen here alone: nobody outside can say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +463,5 @@ class Receipt:
     status: str
     """`accepted`, `duplicate` or `refused`."""
     problem: Problem | None = None
+    quarantine_id: int | None = None
+    """Under which number what was refused is kept, where the sender hears no answer."""

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 _CODE = re.compile(r"[A-Z]{3}")
 
@@ -15,6 +15,8 @@ _DECIMALS = {
 # Only signs that no second currency shares in English.
 _SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "KRW": "₩", "USD": "$"}
 _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+# What others send: digits and one point. Decimal itself also takes "1_000", foreign digits, "NaN", a million places.
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,24}(\.[0-9]{0,18})?", re.ASCII)
 
 
 def decimals(currency: str) -> int:
@@ -59,3 +61,27 @@ class Money:
         number = f"{abs(self.amount):,.{decimals(self.currency)}f}"
         sign = _SIGNS.get(self.currency, self.currency + _NO_BREAK_SPACE)
         return f"{'-' if self.amount < 0 else ''}{sign}{number}"
+
+
+def to_minor(amount: str | int | float | Decimal, currency: str, *, rounded: bool = False) -> int:
+    """Return an amount in major units, as a foreign system writes it, in minor units: "12.50" of EUR are 1250.
+
+    Zeros beyond the last coin are taken away ("12.500000"); more than that is rounded half to even if *rounded*. A
+    float counts as the shortest decimal that reads back as it, which is what stood in the JSON.
+
+    Raises:
+        ValueError: not a plain decimal with a point, finer than a coin, or *currency* is no code; nothing is quoted.
+    """
+    text = (
+        amount.strip()
+        if isinstance(amount, str)
+        else f"{Decimal(repr(amount)) if isinstance(amount, float) else amount:f}"
+    )
+    if isinstance(amount, bool) or not _AMOUNT.fullmatch(text):
+        raise ValueError("give an amount as a plain decimal with a point, such as 12.50")
+    with localcontext(prec=60):
+        scaled = Decimal(text).scaleb(decimals(currency))
+        whole = scaled.to_integral_value(ROUND_HALF_EVEN)
+    if whole != scaled and not rounded:
+        raise ValueError(f"{currency} has {decimals(currency)} decimals")
+    return int(whole)

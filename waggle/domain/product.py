@@ -1,7 +1,9 @@
 """What the shop sells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from waggle.domain.telling import Told, standing, value_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +17,40 @@ class Product:
     url: str | None = None
     image_url: str | None = None
     updated_at: datetime | None = None
+    """Since when name or price are as they are."""
     quantity: int | None = None
     stock_changed_at: datetime | None = None
+    told: Told = field(default_factory=dict)
 
     @property
     def available(self) -> bool:
         """Whether it can be bought now, as far as is known."""
         return self.quantity is None or self.quantity > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductView:
+    """Somebody looked at a product."""
+
+    sku: str
+    at: datetime
+    source: str
+    event_id: str
+
+
+def product_of(sku: str, told: Told) -> Product:
+    """Return the product that follows from what was told of it."""
+    price, stock = standing(told, "price"), standing(told, "stock")
+    since = [each.at for each in (price, standing(told, "name")) if each is not None]
+    return Product(
+        sku=sku,
+        name=value_of(told, "name"),
+        price_minor=price.value["price_minor"] if price is not None else None,
+        currency=price.value["currency"] if price is not None else None,
+        url=value_of(told, "url"),
+        image_url=value_of(told, "image_url"),
+        updated_at=max(since, default=None),
+        quantity=stock.value if stock is not None else None,
+        stock_changed_at=stock.at if stock is not None else None,
+        told=told,
+    )

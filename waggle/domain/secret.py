@@ -23,3 +23,8 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(self._value)
+
+
+def revealed(*secrets: Secret | None) -> list[str]:
+    """Return the values of those that are set."""
+    return [each.reveal() for each in secrets if each is not None and each.reveal()]

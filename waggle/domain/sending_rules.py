@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+TOO_STALE = "too_stale"
+"""Reason of a message that waits, or has waited in vain, for facts that are new enough to rest on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingFacts:
@@ -23,8 +26,12 @@ class SendingFacts:
     """True also where no coupon is promised."""
     cap_reached: bool
     quiet_until: datetime | None
+    look_again_at: datetime | None = None
+    """Set where the facts above are too old to send on; when to ask again."""
     transactional: bool = False
     """The message belongs to a contract: the rules about advertising do not apply."""
+    restricted: bool = False
+    """The customer asked that what is known of them be used for nothing, and this message does not answer them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +52,19 @@ def judge(facts: SendingFacts) -> Verdict:
     advertising = not facts.transactional
     objections = (
         ("customer_erased", facts.erased),
+        ("customer_restricted", facts.restricted),
         ("ordered", advertising and facts.cart_ordered),
         ("emptied", advertising and facts.cart_empty),
         ("no_contact", not facts.has_address),
         ("no_consent", advertising and not facts.consent_given),
         ("suppressed", facts.suppressed),
         ("holdout", advertising and facts.held_out),
-        ("out_of_stock", advertising and not facts.any_item_available),
+        # An old word that there is none left suppresses nothing for good: there may be some again.
+        ("out_of_stock", advertising and not facts.any_item_available and facts.look_again_at is None),
         ("frequency_cap", advertising and facts.cap_reached),
         ("coupon_invalid", not facts.coupon_valid),
         ("journey_ended", not facts.enrolment_live),
+        (TOO_STALE, advertising and facts.look_again_at is not None and facts.now >= facts.expires_at),
         ("expired", facts.now >= facts.expires_at),
     )
     for reason, applies in objections:
@@ -62,4 +72,7 @@ def judge(facts: SendingFacts) -> Verdict:
             return Verdict(reason)
     if advertising and facts.quiet_until is not None:
         return Verdict("quiet_hours", facts.quiet_until)
+    if advertising and facts.look_again_at is not None:
+        # At the end it is asked once more: that is when a message learns that it waited in vain.
+        return Verdict(TOO_STALE, min(facts.look_again_at, facts.expires_at))
     return Verdict()

@@ -1,20 +1,43 @@
 """What the product asks of its database: transactions, and in them the repositories."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from waggle.domain.cart import Cart
-from waggle.domain.consent import ConsentFact
 from waggle.domain.coupon import BudgetUse, Coupon
 from waggle.domain.customer import Customer
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.event import Event
 from waggle.domain.message import Message
 from waggle.domain.order import Order
-from waggle.domain.product import Product
+from waggle.domain.payment import Payment
+from waggle.domain.product import Product, ProductView
+from waggle.domain.telling import Told
+from waggle.ports.bulk_reads import BulkReads
+from waggle.ports.identities import IdentityRepository
 from waggle.ports.journey_engine import EngineMessage
+from waggle.ports.keys import KeyRepository, PersonRepository
+from waggle.ports.person_keys import PersonKeys
+from waggle.ports.privacy import (
+    ConsentRepository,
+    ConsentTexts,
+    Exports,
+    LegalHolds,
+    OneTimeLinks,
+    PersonalData,
+    PrivacyRequests,
+    RestrictionRepository,
+    RetentionRuns,
+    SuppressionRepository,
+    TransferRegister,
+)
+from waggle.ports.pulling import PullingRepository
+from waggle.ports.quarantine import Quarantine
+from waggle.ports.state import StateRepository
+from waggle.ports.streams import OutcomeLog, Streams
+from waggle.ports.webhooks import Deliveries
 
 T = TypeVar("T")
 
@@ -30,6 +53,28 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A good event on its way into the inbox."""
+
+    event: Event
+    received_at: datetime
+    body_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedArrival:
+    """An event that was turned away."""
+
+    source: str
+    event_id: str
+    """Empty if it had none worth the name."""
+    code: str
+    body_sha256: str
+    """Empty if not even that may be kept."""
+    refused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """An accepted event that could not be applied; it stays until somebody retries it."""
 
@@ -38,6 +83,7 @@ class Quarantined:
     event_id: str
     event_type: str
     code: str
+    settled_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +93,17 @@ class QueuedMessage:
     queue_id: int
     message: EngineMessage
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedMessage:
+    """An engine message that the engine did not take."""
+
+    queue_id: int
+    name: str
+    enrolment_id: str
+    code: str
+    settled_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +131,23 @@ class AuditEntry:
     detail: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ChainedEntry:
+    """An entry in its place in the audit log, and the hash that ties it to all before it."""
+
+    sequence: int
+    entry: AuditEntry
+    row_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where the audit log ends."""
+
+    sequence: int
+    row_hash: str
+
+
 class EventLog(Protocol):
     """The inbox: every accepted event, once, in the order of arrival."""
 
@@ -81,8 +155,25 @@ class EventLog(Protocol):
         """Store *event* unless its (source, id) is known; `conflict`: known with another body."""
         ...
 
-    def refuse(self, source: str, event_id: str, code: str, body_sha256: str, refused_at: datetime) -> None:
-        """Record that an event was turned away; its content is not kept."""
+    def add_all(self, arrivals: Sequence[Arrival]) -> list[Admission]:
+        """Do as `add` does with each of *arrivals*, at once; the first of two with one (source, id) is the one kept."""
+        ...
+
+    def refuse_all(self, refused: Sequence[RefusedArrival]) -> None:
+        """Record that these were turned away; their content is not kept."""
+        ...
+
+    def refused(self, limit: int) -> list[RefusedArrival]:
+        """Return those turned away last, the newest first."""
+        ...
+
+    def get(self, sequence: int) -> StoredEvent | None: ...
+    def mend(self, sequence: int, data: Mapping[str, Any]) -> None:
+        """Put *data* in the place of what an event that is set aside said; its sender may still repeat it unchanged."""
+        ...
+
+    def release(self, sequence: int) -> None:
+        """Let an event that is set aside be applied."""
         ...
 
     def pending(self, limit: int) -> list[StoredEvent]:
@@ -106,55 +197,122 @@ class EventLog(Protocol):
         """Return when the first of the events not yet applied was received."""
         ...
 
-    def forget(self, customer_id: str, told_until: datetime) -> None:
-        """Empty the stored data of events up to *told_until* that hold personal fields of the customer."""
+    def applied_after(self, sequence: int, limit: int) -> tuple[list[int], list[int]]:
+        """Return of the next *limit* events the numbers of those that are applied, and of those that are not."""
         ...
 
+    def applied_among(self, sequences: Collection[int]) -> list[int]: ...
+    def of_numbers(self, sequences: Collection[int]) -> list[StoredEvent]:
+        """Return these events, in the order of arrival."""
+        ...
 
-class WriteKeyRepository(Protocol):
-    """Keys of the sources that may send events; only their hashes are kept."""
+    def count_applied(self) -> int: ...
+    def forget(self, customer_id: str, told_until: datetime) -> None:
+        """Destroy the customer's key, and empty what events up to *told_until* hold that is personal.
 
-    def add(self, source: str, key_hash: str, created_at: datetime) -> None: ...
-    def source_of(self, key_hash: str) -> str | None: ...
-    def sources(self) -> list[str]: ...
+        What was told later stays, under a new key. Nothing else of the customer can be read any more: who has to keep
+        something of it reads it before and saves it after.
+        """
+        ...
 
 
 class CustomerRepository(Protocol):
     """The one door to personal fields."""
 
-    def get(self, customer_id: str) -> Customer | None: ...
-    def save(self, customer: Customer) -> None: ...
+    def prepare(self, refs: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
 
+    def get(self, ref: str) -> Customer | None:
+        """Return the person whom *ref* belongs to, put together from all ids that are theirs."""
+        ...
 
-class ConsentRepository(Protocol):
-    def add(self, fact: ConsentFact) -> None: ...
-    def facts(self, customer_id: str, purpose: str, channel: str) -> list[ConsentFact]: ...
+    def profile(self, customer_id: str) -> Customer | None:
+        """Return what was told of this one id."""
+        ...
 
-
-class SuppressionRepository(Protocol):
-    """Addresses that must not be written to whatever was agreed: bounces, complaints, refusals."""
-
-    def add(self, customer_id: str, channel: str, reason: str, at: datetime) -> None: ...
-    def reason(self, customer_id: str, channel: str) -> str | None: ...
-
-
-class CartRepository(Protocol):
-    def get(self, cart_id: str) -> Cart | None: ...
-    def save(self, cart: Cart) -> None: ...
-
-
-class OrderRepository(Protocol):
-    def get(self, order_id: str) -> Order | None: ...
-    def save(self, order: Order) -> None: ...
-    def of_cart(self, cart_id: str) -> Order | None: ...
-    def of_customer(self, customer_id: str) -> list[Order]:
-        """Return the customer's orders, also those placed as a guest from a cart that is now known to be theirs."""
+    def save(self, customer: Customer) -> None:
+        """Keep what was told of one id."""
         ...
 
 
+class CartRepository(Protocol):
+    def prepare(self, cart_ids: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
+    def get(self, cart_id: str) -> Cart | None:
+        """Return the cart; its customer is the person it belongs to, known by name or by the browser."""
+        ...
+
+    def record(self, cart_id: str) -> Cart | None:
+        """Return the cart with the customer id that was told."""
+        ...
+
+    def save(self, cart: Cart) -> None: ...
+    def of_customer(self, customer_id: str) -> list[Cart]:
+        """Return the person's carts, the one that rested longest first."""
+        ...
+
+    def of_anonymous(self, anonymous_id: str) -> list[Cart]: ...
+
+
+class OrderRepository(Protocol):
+    def prepare(self, order_ids: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
+    def get(self, order_id: str) -> Order | None:
+        """Return the order, None unless it is known to be placed."""
+        ...
+
+    def told(self, order_id: str) -> Told:
+        """Return what was told of an order, placed or not yet."""
+        ...
+
+    def save(self, order: Order) -> None: ...
+    def save_early(self, order_id: str, told: Told) -> None:
+        """Keep what was told of an order that nobody has placed yet."""
+        ...
+
+    def of_cart(self, cart_id: str) -> Order | None:
+        """Return the first order from this cart, or from this checkout."""
+        ...
+
+    def of_customer(self, customer_id: str) -> list[Order]:
+        """Return the person's orders, oldest first.
+
+        Also those placed as a guest, from a cart or in a browser that is now known to be theirs.
+        """
+        ...
+
+
+class PaymentRepository(Protocol):
+    def get(self, payment_id: str) -> Payment | None: ...
+    def save(self, payment: Payment) -> None: ...
+    def of_order(self, order_id: str) -> list[Payment]: ...
+
+
 class ProductRepository(Protocol):
+    def prepare(self, skus: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
     def get(self, sku: str) -> Product | None: ...
     def save(self, product: Product) -> None: ...
+
+
+class ProductViewRepository(Protocol):
+    """Who looked at what, the newest views of each."""
+
+    def of_viewer(self, kind: Literal["customer", "anonymous"], viewer_id: str) -> list[ProductView]:
+        """Return what was seen under this one id."""
+        ...
+
+    def save(self, kind: Literal["customer", "anonymous"], viewer_id: str, views: Iterable[ProductView]) -> None: ...
+    def of_customer(self, customer_id: str, limit: int) -> list[ProductView]:
+        """Return what the person looked at, the newest first."""
+        ...
 
 
 class EnrolmentRepository(Protocol):
@@ -165,7 +323,18 @@ class EnrolmentRepository(Protocol):
         ...
 
     def live_by_key(self, journey: str, business_key: str) -> Enrolment | None: ...
-    def live_of_customer(self, journey: str, customer_id: str) -> list[Enrolment]: ...
+    def live_of_customer(self, journey: str, customer_id: str) -> list[Enrolment]:
+        """Return the person's in one journey, under whichever of their ids."""
+        ...
+
+    def live_of_person(self, customer_id: str) -> list[Enrolment]:
+        """Return the person's in any journey."""
+        ...
+
+    def of_customer(self, customer_id: str) -> list[Enrolment]:
+        """Return all of the person, live or ended, the first at the top."""
+        ...
+
     def live_of_cart(self, cart_id: str) -> list[Enrolment]: ...
     def count_by_state(self) -> dict[tuple[str, str], int]:
         """Return how many there are per (state, outcome or "")."""
@@ -191,6 +360,14 @@ class EngineMessageQueue(Protocol):
     def mark_published(self, queue_id: int, at: datetime) -> None: ...
     def postpone(self, queue_id: int, not_before_at: datetime) -> None: ...
     def mark_refused(self, queue_id: int, code: str, at: datetime) -> None: ...
+    def refused(self, limit: int) -> list[RefusedMessage]:
+        """Return those that the engine refused and nobody sent again, oldest first."""
+        ...
+
+    def send_again(self, queue_id: int, at: datetime) -> bool:
+        """Queue one again that the engine refused; False: there is none."""
+        ...
+
     def count_due(self) -> int: ...
 
 
@@ -200,7 +377,11 @@ class MessageRepository(Protocol):
     def save(self, message: Message) -> None: ...
     def of_enrolment(self, enrolment_id: str) -> list[Message]: ...
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
-        """Count messages, *but* the one of that id, that left or may have left after *since* or are about to."""
+        """Count messages to the person, *but* the one of that id, that left after *since*, may have or are about to."""
+        ...
+
+    def of_customer(self, customer_id: str) -> list[Message]:
+        """Return all to the person, the one planned first at the top."""
         ...
 
     def in_doubt(self) -> list[Message]:
@@ -230,10 +411,18 @@ class LinkRepository(Protocol):
 
 
 class CouponRepository(Protocol):
+    def prepare(self, codes: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
     def get(self, coupon_id: str) -> Coupon | None: ...
     def of_step(self, enrolment_id: str, step: str) -> Coupon | None: ...
     def of_enrolment(self, enrolment_id: str) -> list[Coupon]: ...
     def by_code(self, code: str) -> Coupon | None: ...
+    def of_customers(self, customer_ids: Collection[str]) -> list[Coupon]:
+        """Return the coupons made for any of these ids, the oldest first."""
+        ...
+
     def save(self, coupon: Coupon) -> None: ...
     def budget_use(self, campaign: str) -> BudgetUse:
         """Return what is taken of a campaign's budget: a counter that equals the sum over its coupons."""
@@ -253,23 +442,48 @@ class CouponRepository(Protocol):
 
 
 class AuditLog(Protocol):
-    """Append-only."""
+    """Append-only, numbered from 1 without gaps; each row holds a hash of itself and of all before it."""
 
     def add(self, entry: AuditEntry) -> None: ...
     def of_subject(self, subject: str) -> list[AuditEntry]: ...
+    def page(
+        self, after: int, limit: int, *, subject: str | None = None, since: datetime | None = None
+    ) -> list[ChainedEntry]:
+        """Return the first *limit* entries after the one numbered *after*."""
+        ...
+
+    def newest(self, limit: int) -> list[ChainedEntry]:
+        """Return the last *limit* entries, the newest at the end."""
+        ...
+
+    def head(self) -> AuditHead | None:
+        """Return where the log says that it ends, or None if nothing was ever added."""
+        ...
 
 
 class Transaction(Protocol):
     """The repositories, all within one transaction."""
 
     @property
+    def person_keys(self) -> PersonKeys: ...
+    @property
     def events(self) -> EventLog: ...
     @property
-    def write_keys(self) -> WriteKeyRepository: ...
+    def keys(self) -> KeyRepository: ...
+    @property
+    def people(self) -> PersonRepository: ...
+    @property
+    def identities(self) -> IdentityRepository: ...
+    @property
+    def state(self) -> StateRepository: ...
     @property
     def customers(self) -> CustomerRepository: ...
     @property
     def consents(self) -> ConsentRepository: ...
+    @property
+    def consent_texts(self) -> ConsentTexts: ...
+    @property
+    def restrictions(self) -> RestrictionRepository: ...
     @property
     def suppressions(self) -> SuppressionRepository: ...
     @property
@@ -277,7 +491,11 @@ class Transaction(Protocol):
     @property
     def orders(self) -> OrderRepository: ...
     @property
+    def payments(self) -> PaymentRepository: ...
+    @property
     def products(self) -> ProductRepository: ...
+    @property
+    def product_views(self) -> ProductViewRepository: ...
     @property
     def enrolments(self) -> EnrolmentRepository: ...
     @property
@@ -289,7 +507,33 @@ class Transaction(Protocol):
     @property
     def coupons(self) -> CouponRepository: ...
     @property
+    def outcomes(self) -> OutcomeLog: ...
+    @property
+    def streams(self) -> Streams: ...
+    @property
+    def bulk_reads(self) -> BulkReads: ...
+    @property
     def audit(self) -> AuditLog: ...
+    @property
+    def quarantine(self) -> Quarantine: ...
+    @property
+    def pulling(self) -> PullingRepository: ...
+    @property
+    def privacy_requests(self) -> PrivacyRequests: ...
+    @property
+    def one_time_links(self) -> OneTimeLinks: ...
+    @property
+    def exports(self) -> Exports: ...
+    @property
+    def transfers(self) -> TransferRegister: ...
+    @property
+    def legal_holds(self) -> LegalHolds: ...
+    @property
+    def retention_runs(self) -> RetentionRuns: ...
+    @property
+    def personal_data(self) -> PersonalData: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
 
 
 class UnitOfWork(Protocol):
@@ -308,4 +552,12 @@ class UnitOfWork(Protocol):
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run *work*, which only reads, on one consistent view of what is stored."""
+        ...
+
+
+class QuickReads(Protocol):
+    """For a few rows by their keys, where the way to another thread and back would cost more than they do."""
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* as `UnitOfWork.read` does, on the spot if the database is at hand."""
         ...

@@ -1,0 +1,181 @@
+"""What the product keeps about people's rights, as repositories of a transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from waggle.domain.consent import ConsentFact, Restriction
+from waggle.domain.privacy import Export, LegalHold, OneTimeLink, PrivacyRequest, Transfer
+
+
+class ConsentRepository(Protocol):
+    """Statements are added, never changed; those of ids that are one person are read together."""
+
+    def add(self, fact: ConsentFact) -> None:
+        """Add *fact*; nothing happens if its event has stated it before."""
+        ...
+
+    def facts(self, customer_id: str, purpose: str, channel: str) -> list[ConsentFact]: ...
+    def of_customer(self, customer_id: str) -> list[ConsentFact]:
+        """Return every statement of the person, the oldest first."""
+        ...
+
+    def forget(self, customer_id: str, told_until: datetime) -> list[ConsentFact]:
+        """Empty what is personal in this id's statements up to that time; return later ones that are sealed."""
+        ...
+
+    def seal_anew(self, facts: Collection[ConsentFact]) -> None:
+        """Seal what is personal in *facts*, which are stored, with the key that their person has now."""
+        ...
+
+    def drop_requested(self, customer_id: str, purpose: str, channel: str, before: datetime) -> None:
+        """Remove requests for a confirmation that nobody gave, made before that time."""
+        ...
+
+
+class ConsentTexts(Protocol):
+    """Every wording that anybody agreed to here, word for word."""
+
+    def add(self, version: str, language: str, sha256: str, text: str, at: datetime) -> None: ...
+    def sha256s(self, version: str) -> Mapping[str, str]:
+        """Return the hash per language."""
+        ...
+
+    def text(self, version: str, language: str) -> str | None: ...
+
+
+class RestrictionRepository(Protocol):
+    def add(self, word: Restriction) -> None: ...
+    def of(self, customer_id: str) -> list[Restriction]: ...
+
+
+class SuppressionRepository(Protocol):
+    """Addresses that must not be written to whatever was agreed: bounces, complaints, refusals."""
+
+    def add(self, customer_id: str, channel: str, reason: str, at: datetime) -> None: ...
+    def reason(self, customer_id: str, channel: str) -> str | None: ...
+    def of_customer(self, customer_id: str) -> dict[str, tuple[str, datetime]]:
+        """Return (reason, since) per channel."""
+        ...
+
+    def forget(self, customer_id: str) -> None: ...
+
+    def keep_address(self, address: str, channel: str, reason: str, at: datetime) -> None:
+        """Keep of an address only what knows it again: its keyed hash."""
+        ...
+
+    def of_address(self, address: str, channel: str) -> tuple[str, datetime] | None:
+        """Return (reason, since) of an address of which only the keyed hash is kept."""
+        ...
+
+
+class PrivacyRequests(Protocol):
+    def add(self, request: PrivacyRequest) -> None: ...
+    def get(self, request_id: str) -> PrivacyRequest | None: ...
+    def save(self, request: PrivacyRequest) -> None: ...
+    def of_customer(self, customer_id: str) -> list[PrivacyRequest]:
+        """Return them, the newest first."""
+        ...
+
+    def newest(self, limit: int, *, all_states: bool) -> list[PrivacyRequest]:
+        """Return those that are not closed, the one that is due first at the top; with *all_states* the closed too."""
+        ...
+
+    def count_overdue(self, now: datetime) -> int: ...
+
+
+class OneTimeLinks(Protocol):
+    def signature(self, text: str) -> str:
+        """Return what only this installation can say of *text* (HMAC-SHA256, hex): the token of a link."""
+        ...
+
+    def add(self, link: OneTimeLink) -> None: ...
+    def get(self, token_sha256: str) -> OneTimeLink | None: ...
+    def mark_used(self, token_sha256: str, at: datetime) -> None: ...
+    def drop(self, expired_before: datetime, limit: int) -> int:
+        """Remove links whose time was over before, and return how many."""
+        ...
+
+    def drop_of(self, customer_id: str) -> None: ...
+
+
+class Exports(Protocol):
+    def save(self, export: Export) -> None: ...
+    def get(self, request_id: str) -> Export | None: ...
+    def drop_archives(self, expired_before: datetime, limit: int) -> int:
+        """Remove the archives whose time was over before, and return how many."""
+        ...
+
+    def drop_of(self, customer_id: str) -> None: ...
+
+
+class TransferRegister(Protocol):
+    def add(self, transfer: Transfer) -> None: ...
+    def newest(self, limit: int) -> list[Transfer]: ...
+    def totals(self) -> list[tuple[str, str, int, datetime]]:
+        """Return (destination, purpose, count, the last time) of each destination and purpose."""
+        ...
+
+
+class LegalHolds(Protocol):
+    def add(self, hold: LegalHold) -> None: ...
+    def lift(self, customer_id: str) -> None: ...
+    def all(self) -> list[LegalHold]: ...
+    def is_held(self, customer_id: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the rows of *table* find their person: by the id in *column*, or by the row of `through` that it names."""
+
+    table: str
+    column: str
+    through: "Way | None" = None
+
+
+class PersonalData(Protocol):
+    """Any table, as the privacy map describes it."""
+
+    def rows(self, way: Way, persons: Collection[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Return these columns of the persons' rows, what is sealed opened."""
+        ...
+
+    def drop(self, way: Way, persons: Collection[str]) -> None:
+        """Remove the persons' rows."""
+        ...
+
+    def count_over(
+        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str]
+    ) -> int:
+        """Count rows with a time in *since* before *before*, but for those that belong to *persons* by a way *held*."""
+        ...
+
+    def drop_over(  # noqa: PLR0913, PLR0917 -- which rows, and how many at once
+        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str], limit: int
+    ) -> int:
+        """Remove such rows, *limit* at most, and return how many."""
+        ...
+
+    def empty_over(  # noqa: PLR0913, PLR0917 -- which rows, what of them, and how many at once
+        self,
+        table: str,
+        since: str,
+        before: datetime,
+        held: Sequence[Way],
+        persons: Collection[str],
+        columns: Sequence[str],
+        limit: int,
+    ) -> int:
+        """Empty these columns of such rows where they are not empty, *limit* rows at most, and return how many."""
+        ...
+
+
+class RetentionRuns(Protocol):
+    """Which day's old rows were seen to, and by whom of several processes."""
+
+    def begin(self, day: str, at: datetime, stale_before: datetime) -> bool:
+        """Take on a day; False if it is done, or somebody began it after *stale_before*."""
+        ...
+
+    def finish(self, day: str, at: datetime) -> None: ...
