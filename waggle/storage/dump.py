@@ -9,9 +9,9 @@ from waggle.storage import tables
 from waggle.storage.store import open_engine
 
 
-def read_tables(url: str, names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def read_tables(url: str, names: Sequence[str], *, allow_plaintext: bool = False) -> dict[str, list[dict[str, Any]]]:
     """Return every row of the tables *names*, all from one moment, each as a column-to-value mapping."""
-    engine = open_engine(url)
+    engine = open_engine(url, allow_plaintext=allow_plaintext)
     try:
         with engine.connect().execution_options(read_only=True) as connection, connection.begin():
             return {

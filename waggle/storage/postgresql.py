@@ -11,10 +11,14 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from waggle.domain.loopback import is_loopback
+from waggle.errors import BadSettings
 from waggle.ports.unit_of_work import Transaction
 from waggle.storage.failures import is_serialization_failure, translated
+from waggle.storage.keyring import Keyring
 from waggle.storage.line import Work, WritingLine
 from waggle.storage.repositories import SqlTransaction
+from waggle.storage.vault import Vault
 
 T = TypeVar("T")
 
@@ -27,26 +31,62 @@ _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.1
 
 
-def postgresql_engine(url: URL) -> Engine:
-    """Return an engine for *url*; a statement or a lock that takes longer than 10 s is given up."""
+# What libpq calls a connection that nobody on the way can read.
+_ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
+
+
+def postgresql_engine(url: URL, *, allow_plaintext: bool) -> Engine:
+    """Return an engine for *url*; a statement or a lock that takes longer than 10 s is given up.
+
+    Raises:
+        BadSettings: PLAINTEXT_REFUSED.
+    """
     return create_engine(
-        url.set(drivername="postgresql+psycopg"),
+        (url if allow_plaintext else _encrypted(url)).set(drivername="postgresql+psycopg"),
         isolation_level="SERIALIZABLE",
         pool_size=_READERS + 1,
         connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10s -c lock_timeout=10s"},
     )
 
 
+def _encrypted(url: URL) -> URL:
+    """Return *url* with certificates checked against the system's authorities, unless it says how; loopback as it is.
+
+    Raises:
+        BadSettings: PLAINTEXT_REFUSED, it leaves this machine and says that it need not be encrypted.
+    """
+    hosts = [url.host or url.query.get("host", "")]
+    # The folder of a socket begins with a slash; nothing at all is the machine's own, too.
+    if all(not host or str(host).startswith("/") or is_loopback(str(host)) for host in hosts):
+        return url
+    mode = url.query.get("sslmode")
+    if mode is None:
+        query = {"sslmode": "verify-full", "sslrootcert": "system"} | dict(url.query)
+        return url.set(query=query)
+    if mode not in _ENCRYPTED:
+        raise BadSettings(
+            "PLAINTEXT_REFUSED",
+            f"database.url is another machine and says sslmode={mode}: leave that out, so that its certificate is "
+            "checked (sslrootcert=FILE names an authority of your own), or set database.allow_plaintext = true",
+        )
+    return url
+
+
 class PostgresqlUnitOfWork:
     """Implements waggle.ports.unit_of_work.UnitOfWork; `close` gives the connections back.
+
+    *tell_erased* is called after each commit that destroyed the key of a person.
 
     PostgreSQL notes what a serializable transaction read by the page of an index, and an index of a hundred rows is one
     page. Eight threads that wrote beside each other were made to begin again 1,150 times in 100 journeys of 12
     transactions, over rows that they did not share; one thread never is, unless another process is in its way.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keyring: Keyring, tell_erased: Callable[[], None]) -> None:
         self._engine = engine
+        self._keyring = keyring
+        self._tell_erased = tell_erased
+        self._erased = False
         # A consistent view is all that a reader needs, and none of it is in a writer's way.
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._line = WritingLine("postgresql-writer", self._commit, _MOST_WORKS_PER_COMMIT)
@@ -60,6 +100,10 @@ class PostgresqlUnitOfWork:
         """Run *work* on a consistent view."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        """Run *work* on a consistent view; the server is never so near that the thread could wait for it."""
+        return await self.read(work)
+
     def close(self) -> None:
         """Finish what is in line and close the connections."""
         self._line.close()
@@ -69,20 +113,22 @@ class PostgresqlUnitOfWork:
     def _read(self, work: Callable[[Transaction], T]) -> T:
         looked = Work(work)
         try:
-            _attempt(self._reading, [looked])
+            _attempt(self._reading, [looked], self._keyring)
         except DBAPIError as error:
             raise (translated(error) or error) from error
         result: T = looked.result
         return result
 
     def _commit(self, batch: list[Work]) -> None:
-        if len(batch) > 1 and self._together(batch):
-            return
-        for work in batch:
-            try:
-                self._insist(work)
-            except BaseException as error:  # noqa: BLE001 -- the one that waits for this work hears of it
-                work.error = error
+        if len(batch) == 1 or not self._together(batch):
+            for work in batch:
+                try:
+                    self._insist(work)
+                except BaseException as error:  # noqa: BLE001 -- the one that waits for this work hears of it
+                    work.error = error
+        if self._erased:
+            self._erased = False
+            self._tell_erased()
 
     def _together(self, batch: list[Work]) -> bool:
         """Say whether all of *batch* is stored; if not, nothing is, and each is to be tried alone.
@@ -91,7 +137,7 @@ class PostgresqlUnitOfWork:
         waits for the budgets does so before it has seen anything, as it must where another process takes from them.
         """
         try:
-            _attempt(self._engine, batch)
+            self._erased |= _attempt(self._engine, batch, self._keyring)
         except DBAPIError as error:
             failure = translated(error)
             if failure is not None and not is_serialization_failure(error):
@@ -107,27 +153,36 @@ class PostgresqlUnitOfWork:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                return _attempt(self._engine, [work])
+                self._erased |= _attempt(self._engine, [work], self._keyring)
             except DBAPIError as error:
                 if not is_serialization_failure(error) or time.monotonic() > give_up_at_s:
                     raise (translated(error) or error) from error
+            else:
+                return
             # The winner's transaction must end first; jitter keeps the losers apart.
             time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
-def _attempt(engine: Engine, batch: list[Work]) -> None:
-    """Run all works of *batch* in one transaction, on a new connection if the server had cut the one at hand."""
+def _attempt(engine: Engine, batch: list[Work], keyring: Keyring) -> bool:
+    """Run all works of *batch* in one transaction, on a new connection if the server had cut the one at hand.
+
+    Return whether the key of a person was destroyed.
+    """
+    erased = False
     for may_be_cut in (True, False):
         with engine.connect() as connection:
             transaction = connection.begin()
             try:
                 for work in batch:
-                    work.result = work.call(SqlTransaction(connection))
+                    vault = Vault(connection, keyring)
+                    work.result = work.call(SqlTransaction(connection, vault))
+                    erased |= vault.has_destroyed
             except DBAPIError as error:
                 # Before the commit nothing is stored. Asking each time whether the server is there costs a round trip.
                 if error.connection_invalidated and may_be_cut:
                     continue
                 raise
             transaction.commit()
-            return
+            break
+    return erased

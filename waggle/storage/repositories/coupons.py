@@ -1,13 +1,16 @@
 """Coupons and their budgets."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import select
 
 from waggle.domain.coupon import BudgetUse, Coupon
+from waggle.domain.outcome import of_coupon
 from waggle.storage import tables
 from waggle.storage.repositories.base import Repository, by_key, value_of
+from waggle.storage.repositories.streams import tell
 
 
 class Coupons(Repository):
@@ -27,7 +30,17 @@ class Coupons(Repository):
         row = self._one(tables.coupons, code=code)
         return None if row is None else value_of(Coupon, row)
 
+    def prepare(self, codes: Iterable[str]) -> None:
+        self._prepare(tables.coupons, "code", codes)
+
+    def of_customers(self, customer_ids: Collection[str]) -> list[Coupon]:
+        t = tables.coupons
+        found = select(t).where(t.c.customer_id.in_(customer_ids)).order_by(t.c.reserved_at, t.c.coupon_id)
+        return self._all(Coupon, found)
+
     def save(self, coupon: Coupon) -> None:
+        if coupon.state != "reserved":
+            tell(self._connection, of_coupon(self.get(coupon.coupon_id), coupon))
         self._save(tables.coupons, asdict(coupon))
 
     def budget_use(self, campaign: str) -> BudgetUse:

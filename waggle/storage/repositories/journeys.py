@@ -4,28 +4,40 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, select, update
+from sqlalchemy import Row, and_, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from waggle.domain.enrolment import Enrolment
+from waggle.domain.outcome import of_enrolment
 from waggle.ports.journey_engine import EngineMessage
-from waggle.ports.unit_of_work import QueuedMessage
+from waggle.ports.unit_of_work import QueuedMessage, RefusedMessage
 from waggle.storage import tables
-from waggle.storage.repositories.base import Repository, value_of
+from waggle.storage.repositories.base import Repository, by_key, value_of
+from waggle.storage.repositories.identities import OfPersons
+from waggle.storage.repositories.streams import tell
+
+_E = tables.enrolments.c
+_LIVE = _E.state != literal_column("'ended'")
+_NEWEST = by_key(tables.enrolments, ("journey", "business_key")).order_by(_E.entry.desc()).limit(1)
+_LIVE_OF_CART = by_key(tables.enrolments, ("cart_id",)).where(_LIVE)
+_LIVE_OF_PERSON = (
+    select(tables.enrolments).where(_E.customer_id.in_(bindparam("ids", expanding=True)), _LIVE).order_by(_E.entered_at)
+)
+_LIVE_OF_PERSON_IN = _LIVE_OF_PERSON.where(_E.journey == bindparam("journey"))
 
 
-class Enrolments(Repository):
+class Enrolments(OfPersons):
     def get(self, enrolment_id: str) -> Enrolment | None:
         row = self._one(tables.enrolments, enrolment_id=enrolment_id)
         return None if row is None else value_of(Enrolment, row)
 
     def save(self, enrolment: Enrolment) -> None:
+        if not enrolment.live:
+            tell(self._connection, of_enrolment(self.get(enrolment.enrolment_id), enrolment))
         self._save(tables.enrolments, asdict(enrolment))
 
     def newest(self, journey: str, business_key: str) -> Enrolment | None:
-        t = tables.enrolments
-        of_key = select(t).where(t.c.journey == journey, t.c.business_key == business_key)
-        found = self._all(Enrolment, of_key.order_by(t.c.entry.desc()).limit(1))
+        found = self._all(Enrolment, _NEWEST, {"journey": journey, "business_key": business_key})
         return found[0] if found else None
 
     def live_by_key(self, journey: str, business_key: str) -> Enrolment | None:
@@ -33,13 +45,19 @@ class Enrolments(Repository):
         return newest if newest is not None and newest.live else None
 
     def live_of_customer(self, journey: str, customer_id: str) -> list[Enrolment]:
+        person = list(self._identities.all_of(customer_id))
+        return self._all(Enrolment, _LIVE_OF_PERSON_IN, {"journey": journey, "ids": person})
+
+    def live_of_person(self, customer_id: str) -> list[Enrolment]:
+        return self._all(Enrolment, _LIVE_OF_PERSON, {"ids": list(self._identities.all_of(customer_id))})
+
+    def of_customer(self, customer_id: str) -> list[Enrolment]:
         t = tables.enrolments
-        wanted = (t.c.journey == journey, t.c.customer_id == customer_id, t.c.state != "ended")
-        return self._all(Enrolment, select(t).where(*wanted).order_by(t.c.entered_at))
+        of_person = t.c.customer_id.in_(self._identities.all_of(customer_id))
+        return self._all(Enrolment, select(t).where(of_person).order_by(t.c.entered_at, t.c.enrolment_id))
 
     def live_of_cart(self, cart_id: str) -> list[Enrolment]:
-        t = tables.enrolments
-        return self._all(Enrolment, select(t).where(t.c.cart_id == cart_id, t.c.state != "ended"))
+        return self._all(Enrolment, _LIVE_OF_CART, {"cart_id": cart_id})
 
     def count_by_state(self) -> dict[tuple[str, str], int]:
         t = tables.enrolments
@@ -117,6 +135,20 @@ class EngineMessages(Repository):
 
     def mark_refused(self, queue_id: int, code: str, at: datetime) -> None:
         self._change(queue_id, state="refused", code=code, settled_at=at)
+
+    def refused(self, limit: int) -> list[RefusedMessage]:
+        t = tables.engine_messages
+        return self._all(
+            RefusedMessage, select(t).where(t.c.state == "refused").order_by(t.c.settled_at, t.c.queue_id).limit(limit)
+        )
+
+    def send_again(self, queue_id: int, at: datetime) -> bool:
+        t = tables.engine_messages
+        again = {"state": "waiting", "not_before_at": at, "attempts": 0, "settled_at": None, "code": None}
+        changed = self._connection.execute(
+            update(t).where(t.c.queue_id == queue_id, t.c.state == "refused").values(**again)
+        )
+        return changed.rowcount == 1
 
     def count_due(self) -> int:
         t = tables.engine_messages

@@ -7,9 +7,12 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
 
 from waggle.domain.message import Message
+from waggle.domain.outcome import of_message
 from waggle.ports.unit_of_work import Link
 from waggle.storage import tables
 from waggle.storage.repositories.base import Repository, by_key, value_of, written_out
+from waggle.storage.repositories.identities import OfPersons
+from waggle.storage.repositories.streams import tell
 
 
 def _left_since() -> Select[Any]:
@@ -19,7 +22,8 @@ def _left_since() -> Select[Any]:
         and_(t.c.state.in_(written_out("handed_over", "sent", "in_doubt")), t.c.handed_over_at > bindparam("since")),
         t.c.doubted_at > bindparam("since"),
     )
-    whose = (t.c[name] == bindparam(name) for name in ("customer_id", "purpose", "channel"))
+    of_person = t.c.customer_id.in_(bindparam("ids", expanding=True))
+    whose = (of_person, *(t.c[name] == bindparam(name) for name in ("purpose", "channel")))
     return select(func.count()).select_from(t).where(*whose, t.c.message_id != bindparam("but"), left)
 
 
@@ -27,7 +31,7 @@ _LEFT_SINCE = _left_since()
 _MESSAGES_OF_ENROLMENT = by_key(tables.messages, ("enrolment_id",)).order_by(tables.messages.c.planned_at)
 
 
-class Messages(Repository):
+class Messages(OfPersons):
     def get(self, enrolment_id: str, step: str) -> Message | None:
         row = self._one(tables.messages, enrolment_id=enrolment_id, step=step)
         return None if row is None else value_of(Message, row)
@@ -37,14 +41,21 @@ class Messages(Repository):
         return None if row is None else value_of(Message, row)
 
     def save(self, message: Message) -> None:
+        if message.final:
+            tell(self._connection, of_message(self.by_id(message.message_id), message))
         self._save(tables.messages, asdict(message))
 
     def of_enrolment(self, enrolment_id: str) -> list[Message]:
         return self._all(Message, _MESSAGES_OF_ENROLMENT, {"enrolment_id": enrolment_id})
 
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
-        whose = {"customer_id": customer_id, "purpose": purpose, "channel": channel}
+        whose = {"ids": list(self._identities.all_of(customer_id)), "purpose": purpose, "channel": channel}
         return self._connection.scalar(_LEFT_SINCE, {**whose, "since": since, "but": but}) or 0
+
+    def of_customer(self, customer_id: str) -> list[Message]:
+        t = tables.messages
+        of_person = t.c.customer_id.in_(self._identities.all_of(customer_id))
+        return self._all(Message, select(t).where(of_person).order_by(t.c.planned_at, t.c.message_id))
 
     def overdue(self, now: datetime, limit: int) -> list[Message]:
         t, e = tables.messages, tables.enrolments

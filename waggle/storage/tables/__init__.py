@@ -3,15 +3,30 @@
 A column marked `personal` holds personal data and is read through one repository only.
 """
 
-from waggle.storage.tables.audit import audit
+from waggle.storage.tables.audit import audit, audit_head
 from waggle.storage.tables.columns import PERSONAL, SEQUENCE, UtcTime, metadata
+from waggle.storage.tables.consents import consent_texts, consents, restrictions, suppressed_addresses, suppressions
 from waggle.storage.tables.coupons import coupon_budgets, coupons
+from waggle.storage.tables.identities import identities, merged_ids, merges
 from waggle.storage.tables.inbox import events, refused_events
 from waggle.storage.tables.journeys import engine_messages, enrolments
-from waggle.storage.tables.keys import write_keys
+from waggle.storage.tables.keys import keys, staff
 from waggle.storage.tables.messages import OPEN, links, messages
-from waggle.storage.tables.people import consents, customers, suppressions
-from waggle.storage.tables.shop import carts, orders, products
+from waggle.storage.tables.people import customers
+from waggle.storage.tables.privacy import (
+    exports,
+    legal_holds,
+    one_time_links,
+    privacy_requests,
+    retention_runs,
+    transfers,
+)
+from waggle.storage.tables.pulling import coverage, cursors, import_runs
+from waggle.storage.tables.quarantine import quarantine
+from waggle.storage.tables.shop import carts, early_orders, orders, payments, product_views, products
+from waggle.storage.tables.streams import outcomes, streams
+from waggle.storage.tables.vault import person_keys
+from waggle.storage.tables.webhooks import webhook_deliveries, webhook_ends, webhook_refusals
 
 __all__ = [
     "OPEN",
@@ -19,20 +34,47 @@ __all__ = [
     "SEQUENCE",
     "UtcTime",
     "audit",
+    "audit_head",
     "carts",
+    "consent_texts",
     "consents",
     "coupon_budgets",
     "coupons",
+    "coverage",
+    "cursors",
     "customers",
+    "early_orders",
     "engine_messages",
     "enrolments",
     "events",
+    "exports",
+    "identities",
+    "import_runs",
+    "keys",
+    "legal_holds",
     "links",
+    "merged_ids",
+    "merges",
     "messages",
     "metadata",
+    "one_time_links",
     "orders",
+    "outcomes",
+    "payments",
+    "person_keys",
+    "privacy_requests",
+    "product_views",
     "products",
+    "quarantine",
     "refused_events",
+    "restrictions",
+    "retention_runs",
+    "staff",
+    "streams",
+    "suppressed_addresses",
     "suppressions",
-    "write_keys",
+    "transfers",
+    "webhook_deliveries",
+    "webhook_ends",
+    "webhook_refusals",
 ]

@@ -1,10 +1,10 @@
-"""What people decided."""
+"""What people decided, and what was refused to them."""
 
-from sqlalchemy import JSON, Column, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Table, Text
 
 from waggle.storage.tables.columns import SEQUENCE, UtcTime, metadata
 
-# What people decided. Rows are added, never changed.
+# Rows are added, never changed, and numbered without gaps; each holds the hash of itself and of all before it.
 audit = Table(
     "audit",
     metadata,
@@ -15,5 +15,15 @@ audit = Table(
     Column("subject", Text, nullable=False, index=True),
     Column("why", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("row_hash", Text, nullable=False, server_default="none"),
     sqlite_autoincrement=True,
+)
+
+# Where the chain ends: one row, which those who add to the chain change one after another.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("chain", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("row_hash", Text, nullable=False),
 )

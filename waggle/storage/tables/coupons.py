@@ -16,7 +16,7 @@ coupons = Table(
     Column("code", Text, nullable=False, unique=True),
     Column("percent", Integer, nullable=False),
     Column("cost_minor", BigInteger, nullable=False),
-    Column("customer_id", Text),
+    Column("customer_id", Text, index=True),
     Column("state", Text, nullable=False),
     Column("reserved_at", UtcTime, nullable=False),
     Column("expires_at", UtcTime, nullable=False),

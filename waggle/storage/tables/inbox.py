@@ -15,7 +15,12 @@ events = Table(
     Column("time", UtcTime, nullable=False),
     Column("received_at", UtcTime, nullable=False),
     Column("body_sha256", Text, nullable=False),
-    Column("data", JSON, nullable=False, info=PERSONAL),
+    # Whom the data names as customer, in a column of its own so that it can be found.
+    Column("customer_id", Text, index=True),
+    # What is not personal.
+    Column("data", JSON, nullable=False),
+    # The rest, with a key of `customer_id`, else of the anonymous id or cart: a JSON object.
+    Column("sealed", Text, info=PERSONAL),
     Column("state", Text, nullable=False),
     Column("settled_at", UtcTime),
     Column("code", Text),

@@ -1,4 +1,8 @@
-"""What the shop sells, and what is being or was bought."""
+"""What the shop sells, and what is being or was bought.
+
+`told` holds what each source told of each field last, and when; the other columns say what follows from it. It is NULL
+in rows of before origins were noted.
+"""
 
 from sqlalchemy import JSON, BigInteger, Column, Table, Text
 
@@ -13,8 +17,12 @@ carts = Table(
     Column("items", JSON, nullable=False),
     Column("url", Text),
     Column("last_activity_at", UtcTime, nullable=False),
-    Column("customer_told_at", UtcTime),
-    Column("url_told_at", UtcTime),
+    Column("anonymous_id", Text, index=True),
+    Column("checkout_id", Text, index=True),
+    Column("checkout_started_at", UtcTime),
+    Column("told", JSON),
+    # Single products put in or taken out since the newest full picture.
+    Column("changes", JSON),
 )
 
 orders = Table(
@@ -27,6 +35,27 @@ orders = Table(
     Column("currency", Text, nullable=False),
     Column("total_minor", BigInteger, nullable=False),
     Column("coupon_code", Text),
+    Column("anonymous_id", Text, index=True),
+    Column("checkout_id", Text, index=True),
+    Column("told", JSON),
+)
+
+# What was told of orders that have not been placed yet, as far as is known.
+early_orders = Table(
+    "early_orders",
+    metadata,
+    Column("order_id", Text, primary_key=True),
+    Column("told", JSON, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("payment_id", Text, primary_key=True),
+    Column("order_id", Text, index=True),
+    Column("cart_id", Text, index=True),
+    Column("customer_id", Text, index=True),
+    Column("told", JSON, nullable=False),
 )
 
 products = Table(
@@ -41,4 +70,14 @@ products = Table(
     Column("updated_at", UtcTime),
     Column("quantity", BigInteger),
     Column("stock_changed_at", UtcTime),
+    Column("told", JSON),
+)
+
+# The newest views of each viewer: `customer` with a customer id as it was told, or `anonymous`.
+product_views = Table(
+    "product_views",
+    metadata,
+    Column("viewer_kind", Text, primary_key=True),
+    Column("viewer_id", Text, primary_key=True),
+    Column("views", JSON, nullable=False),
 )

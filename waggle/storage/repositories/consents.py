@@ -1,0 +1,140 @@
+"""What people agreed to, the wordings they saw, and whom not to use or write to."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from waggle.domain.consent import ConsentFact, Restriction
+from waggle.storage import tables
+from waggle.storage.repositories.base import Repository
+from waggle.storage.repositories.identities import OfPersons
+
+
+class Consents(OfPersons):
+    def add(self, fact: ConsentFact) -> None:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        row = asdict(fact)
+        if fact.ip is not None:
+            row["ip"] = self._vault.seal(fact.customer_id, _place(fact), fact.ip)
+        t = tables.consents
+        self._connection.execute(
+            dialect.insert(t).values(row).on_conflict_do_nothing(index_elements=["source", "event_id"])
+        )
+
+    def facts(self, customer_id: str, purpose: str, channel: str) -> list[ConsentFact]:
+        t = tables.consents
+        return self._read(
+            select(t).where(
+                t.c.customer_id.in_(self._ids(customer_id)),
+                t.c.purpose == purpose,
+                t.c.channel == channel,
+            )
+        )
+
+    def of_customer(self, customer_id: str) -> list[ConsentFact]:
+        t = tables.consents
+        return self._read(
+            select(t).where(t.c.customer_id.in_(self._ids(customer_id))).order_by(t.c.stated_at, t.c.fact_id)
+        )
+
+    def forget(self, customer_id: str, told_until: datetime) -> list[ConsentFact]:
+        t = tables.consents
+        sealed = (t.c.customer_id == customer_id, t.c.ip.is_not(None))
+        later = self._read(select(t).where(*sealed, t.c.stated_at > told_until))
+        self._connection.execute(update(t).where(*sealed).values(ip=None))
+        return later
+
+    def seal_anew(self, facts: Collection[ConsentFact]) -> None:
+        t = tables.consents
+        for fact in facts:
+            if fact.ip is not None:
+                sealed = self._vault.seal(fact.customer_id, _place(fact), fact.ip)
+                said = (t.c.source == fact.source, t.c.event_id == fact.event_id)
+                self._connection.execute(update(t).where(*said).values(ip=sealed))
+
+    def drop_requested(self, customer_id: str, purpose: str, channel: str, before: datetime) -> None:
+        t = tables.consents
+        self._connection.execute(
+            delete(t).where(
+                t.c.customer_id.in_(self._ids(customer_id)),
+                t.c.purpose == purpose,
+                t.c.channel == channel,
+                t.c.state == "requested",
+                t.c.stated_at <= before,
+            )
+        )
+
+    def _ids(self, customer_id: str) -> list[str]:
+        return list(self._identities.all_of(customer_id))
+
+    def _read(self, statement: Select[Any]) -> list[ConsentFact]:
+        return [self._opened(fact) for fact in self._all(ConsentFact, statement)]
+
+    def _opened(self, fact: ConsentFact) -> ConsentFact:
+        return fact if fact.ip is None else replace(fact, ip=self._vault.open(fact.customer_id, _place(fact), fact.ip))
+
+
+def _place(fact: ConsentFact) -> str:
+    return f"consents.ip/{fact.source}/{fact.event_id}"
+
+
+class ConsentTexts(Repository):
+    def add(self, version: str, language: str, sha256: str, text: str, at: datetime) -> None:
+        row = {"version": version, "language": language, "sha256": sha256, "text": text, "first_seen_at": at}
+        self._add(tables.consent_texts, row)
+
+    def sha256s(self, version: str) -> Mapping[str, str]:
+        t = tables.consent_texts
+        rows = self._connection.execute(select(t.c.language, t.c.sha256).where(t.c.version == version))
+        return {row.language: row.sha256 for row in rows}
+
+    def text(self, version: str, language: str) -> str | None:
+        row = self._one(tables.consent_texts, version=version, language=language)
+        return None if row is None else str(row.text)
+
+
+class Restrictions(OfPersons):
+    def add(self, word: Restriction) -> None:
+        self._save(tables.restrictions, asdict(word))
+
+    def of(self, customer_id: str) -> list[Restriction]:
+        t = tables.restrictions
+        return self._all(Restriction, select(t).where(t.c.customer_id.in_(list(self._identities.all_of(customer_id)))))
+
+
+class Suppressions(OfPersons):
+    def add(self, customer_id: str, channel: str, reason: str, at: datetime) -> None:
+        row = {"customer_id": customer_id, "channel": channel, "reason": reason, "since": at}
+        self._save(tables.suppressions, row)
+
+    def reason(self, customer_id: str, channel: str) -> str | None:
+        for each in self._identities.all_of(customer_id):
+            row = self._one(tables.suppressions, customer_id=each, channel=channel)
+            if row is not None:
+                return str(row.reason)
+        return None
+
+    def of_customer(self, customer_id: str) -> dict[str, tuple[str, datetime]]:
+        t = tables.suppressions
+        rows = self._connection.execute(select(t).where(t.c.customer_id == customer_id))
+        return {row.channel: (row.reason, row.since) for row in rows}
+
+    def forget(self, customer_id: str) -> None:
+        t = tables.suppressions
+        self._seen.clear()
+        self._connection.execute(delete(t).where(t.c.customer_id == customer_id))
+
+    def keep_address(self, address: str, channel: str, reason: str, at: datetime) -> None:
+        row = {"blind": self._blind(address), "channel": channel, "reason": reason, "since": at}
+        self._save(tables.suppressed_addresses, row)
+
+    def of_address(self, address: str, channel: str) -> tuple[str, datetime] | None:
+        row = self._one(tables.suppressed_addresses, blind=self._blind(address), channel=channel)
+        return None if row is None else (row.reason, row.since)
+
+    def _blind(self, address: str) -> str:
+        return self._vault.blind("email", address.lower())
