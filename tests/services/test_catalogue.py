@@ -15,15 +15,19 @@ MESSAGE = 'description = "d"\nevent_type = "cart-updated"\nkind = "start"\ntime_
 def test_the_shipped_catalogue_names_what_each_event_causes() -> None:
     catalogue = load_catalogue(shipped("bpmn"))
 
-    caused = {name: [m.kind for _, m in catalogue.caused_by(name)] for name in catalogue.messages}
+    caused = {m.event_type: [m.kind for _, m in catalogue.caused_by(m.event_type)] for m in catalogue.messages.values()}
     assert caused == {
         "cart-updated": ["start"],
         "order-placed": ["exit"],
         "consent-withdrawn": ["exit"],
         "customer-erased": ["exit"],
         "message-clicked": ["move"],
+        "consent-requested": ["start"],
+        "consent-given": ["move"],
+        "privacy-request-opened": ["start"] * 4,
+        "privacy-request-confirmed": ["move"],
     }
-    assert catalogue.variables == {"enrolment_id"}
+    assert catalogue.variables == {"enrolment_id", "request_id"}
     assert catalogue.caused_by("product-updated") == []
 
 

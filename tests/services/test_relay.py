@@ -18,6 +18,7 @@ from waggle.services.catalogue import load_catalogue
 from waggle.services.enrolling import Enrolling
 from waggle.services.enrolments import Enrolments
 from waggle.services.relay import Relay
+from waggle.services.state_rules import StateRules
 from waggle.testing import facts
 from waggle.testing.clock import HandClock
 from waggle.testing.facts import Shop, book
@@ -78,11 +79,11 @@ async def test_an_event_that_cannot_be_applied_is_set_aside_and_the_others_go_on
 ) -> None:
     real = projections.project
 
-    def choke(tx: Transaction, event: Event, fact: object) -> None:
+    def choke(tx: Transaction, event: Event, fact: object, rules: StateRules) -> None:
         if event.data.get("cart_id") == "poison":
             tx.carts.get("cart-1")
             raise ValueError("ada@example.com")
-        real(tx, event, fact)  # type: ignore[arg-type]
+        real(tx, event, fact, rules)  # type: ignore[arg-type]
 
     monkeypatch.setattr(relay_module, "project", choke)
     for cart_id in ("cart-1", "poison", "cart-2"):

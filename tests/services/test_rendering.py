@@ -23,6 +23,8 @@ CONTEXT = MessageContext(
     cart_url="https://shop.example/c/cart-token?a=1&b=2",
     coupon=MessageCoupon("7KQM-2XWA-R9TZ", 10, "3 December 2026"),
     unsubscribe_url="https://shop.example/u/leave-token",
+    preferences_url="https://shop.example/y/data-token",
+    action_url="https://shop.example/o/action-token",
     language="en",
 )
 SHIPPED = MessageTemplates.load(shipped("config") / "messages")
@@ -146,7 +148,7 @@ def test_only_web_addresses_become_links_and_images(url: str) -> None:
     )
 
     assert page.images == []
-    assert sorted(page.links) == [CONTEXT.cart_url, CONTEXT.unsubscribe_url]
+    assert sorted(page.links) == [CONTEXT.cart_url, CONTEXT.unsubscribe_url, CONTEXT.preferences_url]
 
 
 @pytest.mark.parametrize(

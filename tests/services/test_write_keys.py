@@ -32,8 +32,11 @@ async def test_a_wrong_key_belongs_to_nobody(keys: WriteKeys) -> None:
 async def test_the_key_itself_is_not_stored(keys: WriteKeys, store: UnitOfWork) -> None:
     key = await keys.create("shop")
 
-    assert await store.read(lambda tx: tx.write_keys.source_of(key)) is None
-    assert await store.read(lambda tx: tx.write_keys.sources()) == ["shop"]
+    [kept] = await store.read(lambda tx: tx.keys.all())
+    assert await store.read(lambda tx: tx.keys.by_hash(key)) is None
+    assert key not in repr(kept)
+    assert kept.hint == f"wk_...{key[-4:]}"
+    assert await store.read(lambda tx: tx.keys.sources()) == ["shop"]
 
 
 @pytest.mark.parametrize("source", ["", "Shop", "a b", "ü", "/shop", "a" * 101, "shop@example.com", OWN_SOURCE])

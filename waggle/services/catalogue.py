@@ -68,10 +68,15 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: str | None = None
     widened_to: Literal["customer"] | None = None
     widened_if: str | None = None
+    when: list[EntryRule] = []
 
     def key_in(self, data: Mapping[str, Any]) -> str | None:
         """Return the business key that *data* names, or None if a part of it is absent."""
         return _joined(self.business_key, data) if self.business_key else None
+
+    def admits(self, data: Mapping[str, Any]) -> bool:
+        """Say whether every rule holds."""
+        return all(rule.holds(data) for rule in self.when)
 
 
 class CatalogueMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from waggle.domain.product import Product
 from waggle.errors import PermanentFailure
 from waggle.ports.email import Email
 from waggle.ports.unit_of_work import Link, Transaction
+from waggle.services.personal_links import action_link, preferences_token
 from waggle.services.rendering import MessageContext, MessageCoupon, MessageItem, MessageTemplates
 
 _TOKEN_BYTES = 16
@@ -63,6 +64,11 @@ class Composer:
         cart_url = self._link(tx, message, "click", (cart and cart.url) or self._sender.shop_url)
         unsubscribe_url = None if transactional else self._link(tx, message, "unsubscribe", None)
         items = _items(tx, cart, cart_url) if cart is not None else []
+        declaration = self._templates.declaration(message.template)
+        to, action_url = customer.email, ""
+        if declaration.action is not None:
+            link = action_link(tx, message, declaration.action, customer.email)
+            to, action_url = link.address, f"{self._sender.public_url}/o/{link.token}"
         context = MessageContext(
             shop_name=self._sender.shop_name,
             shop_address=self._sender.postal_address,
@@ -74,11 +80,13 @@ class Composer:
             coupon=self._coupon(coupon, customer.time_zone),
             unsubscribe_url=unsubscribe_url or "",
             language=customer.language or "en",
+            preferences_url=f"{self._sender.public_url}/p/{preferences_token(tx, message.message_id)}",
+            action_url=action_url,
         )
         rendered = self._templates.render(message.template, context)
         return Email(
-            to=customer.email,
-            sender=self._templates.declaration(message.template).sender or self._sender.sender,
+            to=to,
+            sender=declaration.sender or self._sender.sender,
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,

@@ -2,15 +2,19 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
+from waggle.domain.cart import Cart
 from waggle.domain.enrolment import Enrolment, is_held_out
-from waggle.domain.event import Event
+from waggle.domain.event import FACTS, Event
 from waggle.ports.journey_engine import EngineMessage, Scalar
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.catalogue import Catalogue, CatalogueMessage, Entry, Receiver
 from waggle.services.journeys import JourneyBook
+
+_ABOUT_PERSONS = frozenset({"customer-identified", "customers-merged", "customers-split"})
+"""Events that may make ids one person, or two."""
 
 
 class Enrolling:
@@ -23,6 +27,7 @@ class Enrolling:
     def react(self, tx: Transaction, event: Event, now: datetime) -> None:
         """Enrol, move and end as the catalogue says for *event*, which the projections already know."""
         self._name(tx, event)
+        event = _of_person(tx, _said_in_full(event))
         for name, message in self._catalogue.caused_by(event.type):
             for entry in message.starts:
                 enrolment = self._enrol(tx, entry, event, now)
@@ -33,15 +38,20 @@ class Enrolling:
                     tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
 
     def _name(self, tx: Transaction, event: Event) -> None:
-        """Give live enrolments of the event's cart the customer it has got, and the customer's side of the hold-out."""
-        cart_id = event.data.get("cart_id")
-        cart = tx.carts.get(cart_id) if cart_id is not None else None
-        if cart is None or cart.customer_id is None:
-            return
-        for enrolment in tx.enrolments.live_of_cart(cart.cart_id):
-            if enrolment.customer_id != cart.customer_id:
-                held_out = self._is_held_out(enrolment.journey, cart.customer_id)
-                tx.enrolments.save(replace(enrolment, customer_id=cart.customer_id, held_out=held_out))
+        """Give live enrolments the person whom the event made known, and that person's side of the hold-out."""
+        for cart in _carts_named(tx, event):
+            for enrolment in tx.enrolments.live_of_cart(cart.cart_id):
+                self._give(tx, enrolment, cart.customer_id)
+        if event.type in _ABOUT_PERSONS:
+            for ref in {event.data.get("customer_id"), event.data.get("merged_customer_id")} - {None}:
+                if _may_be_anothers(tx, event, str(ref)):
+                    for enrolment in tx.enrolments.live_of_person(str(ref)):
+                        self._give(tx, enrolment, _owner(tx, enrolment))
+
+    def _give(self, tx: Transaction, enrolment: Enrolment, customer_id: str | None) -> None:
+        if customer_id is not None and enrolment.customer_id != customer_id:
+            held_out = self._is_held_out(enrolment.journey, customer_id)
+            tx.enrolments.save(replace(enrolment, customer_id=customer_id, held_out=held_out))
 
     def _is_held_out(self, journey: str, person: str) -> bool:
         return is_held_out(journey, person, self._journeys.of(journey).entry.holdout_percent)
@@ -80,6 +90,8 @@ class Enrolling:
 
     def _told(self, tx: Transaction, receiver: Receiver, event: Event) -> Iterable[str]:
         """Return the live enrolments of one journey that *event* concerns."""
+        if not receiver.admits(event.data):
+            return set()
         if receiver.scope == "message":
             message = tx.messages.by_id(str(event.data.get(receiver.message or "")))
             enrolment = tx.enrolments.get(message.enrolment_id) if message is not None else None
@@ -99,6 +111,48 @@ class Enrolling:
             if customer_id is not None:
                 told.update(e.enrolment_id for e in tx.enrolments.live_of_customer(receiver.journey, customer_id))
         return told
+
+
+def _said_in_full(event: Event) -> Event:
+    """Return *event* with what its type takes for said where it is left out, such as the purpose of a consent."""
+    unsaid = {
+        each.name: each.default
+        for each in fields(FACTS[event.type])
+        if isinstance(each.default, str) and each.name not in event.data
+    }
+    return replace(event, data={**event.data, **unsaid}) if unsaid else event
+
+
+def _of_person(tx: Transaction, event: Event) -> Event:
+    """Return *event* with the id that stands for its customer, so that who has two ids has one business key."""
+    customer_id = event.data.get("customer_id")
+    person = tx.identities.resolve(customer_id) if customer_id is not None else None
+    if person == customer_id:
+        return event
+    return replace(event, data={**event.data, "customer_id": person})
+
+
+def _may_be_anothers(tx: Transaction, event: Event, ref: str) -> bool:
+    return event.type == "customers-split" or len(tx.identities.all_of(ref)) > 1
+
+
+def _owner(tx: Transaction, enrolment: Enrolment) -> str | None:
+    """Return the person whom an enrolment concerns: of whom its cart is, since the enrolment may still name another."""
+    cart = tx.carts.get(enrolment.cart_id) if enrolment.cart_id is not None else None
+    if cart is not None and cart.customer_id is not None:
+        return cart.customer_id
+    return tx.identities.resolve(enrolment.customer_id) if enrolment.customer_id is not None else None
+
+
+def _carts_named(tx: Transaction, event: Event) -> list[Cart]:
+    """Return the carts whose customer *event* may have made known."""
+    cart_id = event.data.get("cart_id")
+    cart = tx.carts.get(cart_id) if cart_id is not None else None
+    found = [cart] if cart is not None else []
+    anonymous_id = event.data.get("anonymous_id")
+    if event.type == "customer-identified" and anonymous_id is not None:
+        found += tx.carts.of_anonymous(anonymous_id)
+    return found
 
 
 def _start_message(name: str, message: CatalogueMessage, enrolment: Enrolment, event: Event) -> EngineMessage:

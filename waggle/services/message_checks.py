@@ -1,6 +1,6 @@
 """Gather what speaks for and against one message, as it stands in this transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from waggle.domain.consent import is_given
@@ -8,6 +8,8 @@ from waggle.domain.message import TRANSACTIONAL, Message
 from waggle.domain.quiet_hours import QuietHours
 from waggle.domain.sending_rules import SendingFacts, Verdict, judge
 from waggle.ports.unit_of_work import Transaction
+from waggle.services.consents import address_suppression, restricted
+from waggle.services.freshness import Freshness
 
 UNREACHABLE = frozenset({"address_refused", "bounced"})
 """Reasons of a suppression that say that the address takes no mail; the others say that a person wants none."""
@@ -22,6 +24,7 @@ class SendingPolicy:
     cap_messages: int
     cap_window: timedelta
     message_valid_for: timedelta
+    freshness: Freshness = field(default_factory=Freshness)
 
 
 def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetime) -> Verdict:
@@ -33,6 +36,8 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
     coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
     consent = tx.consents.facts(customer_id, message.purpose, message.channel) if customer_id is not None else []
     suppressed = tx.suppressions.reason(customer_id, message.channel) if customer_id is not None else None
+    if suppressed is None and customer is not None and customer.email is not None:
+        suppressed = address_suppression(tx, customer.email, message.channel, consent)
     # Somebody who comes back after having been forgotten agrees anew or not at all.
     forgotten_at = customer.erased_at if customer is not None else None
     left = 0
@@ -51,7 +56,9 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         held_out=enrolment is not None and enrolment.held_out,
         erased=customer is not None and customer.erased,
         has_address=customer is not None and customer.email is not None,
-        consent_given=is_given(fact for fact in consent if forgotten_at is None or fact.stated_at > forgotten_at),
+        consent_given=is_given(
+            [fact for fact in consent if forgotten_at is None or fact.stated_at > forgotten_at], now
+        ),
         suppressed=suppressed in UNREACHABLE if transactional else suppressed is not None,
         cart_ordered=message.cart_id is not None and tx.orders.of_cart(message.cart_id) is not None,
         cart_empty=cart is not None and not cart.items,
@@ -59,6 +66,11 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         coupon_valid=coupon is None or (coupon.state in {"reserved", "issued"} and now < coupon.expires_at),
         cap_reached=left >= policy.cap_messages,
         quiet_until=policy.quiet_hours.over_at(now, time_zone),
+        look_again_at=now + policy.freshness.look_again_after if policy.freshness.stale(tx, cart, now) else None,
         transactional=transactional,
+        # Who asked us about their data is answered.
+        restricted=customer_id is not None
+        and restricted(tx, customer_id)
+        and (enrolment is None or tx.privacy_requests.get(enrolment.business_key) is None),
     )
     return judge(facts)

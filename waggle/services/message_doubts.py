@@ -1,6 +1,5 @@
 """Messages of which nobody knows whether they left, and the people who find out."""
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -10,15 +9,11 @@ from waggle.errors import Rejected
 from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import AuditEntry, Transaction, UnitOfWork
 from waggle.services.message_closing import close
+from waggle.services.own_words import refuse_personal
 
 Verdict = Literal["sent", "failed"]
 
 SETTLED_BY_HAND = "settled_by_hand"
-
-# An @ anywhere, and eight digits whatever stands between them: what is refused for nothing can be reworded.
-_PERSONAL = re.compile(r"@|(?:\d[\s().+/-]*){8}")
-_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
-_MOST_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +66,7 @@ class Doubts:
                 WORDS_REFUSED: *by* or *why* is empty, too long, or holds what looks like an address or a phone number.
         """
         for name, words in (("by", by), ("why", why)):
-            _refuse_personal(name, words)
+            refuse_personal(name, words)
 
         def settle(tx: Transaction) -> None:
             _settle(tx, message_id, verdict, by, why, self._clock.now())
@@ -114,13 +109,3 @@ def _line(tx: Transaction, message: Message) -> MessageLine:
         planned_at=message.planned_at,
         handed_over_at=message.handed_over_at,
     )
-
-
-def _refuse_personal(name: str, words: str) -> None:
-    if not words.strip() or len(words) > _MOST_CHARS or not words.isprintable():
-        raise Rejected("WORDS_REFUSED", f"--{name}: give 1 to {_MOST_CHARS} characters on one line")
-    if _PERSONAL.search(_DATE.sub("date", words)):
-        raise Rejected(
-            "WORDS_REFUSED",
-            f"--{name} looks like an address or a phone number: what stands in the audit log stays there",
-        )

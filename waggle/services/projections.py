@@ -1,31 +1,76 @@
-"""Apply events to what is known of customers, carts, orders and products; late ones are right in the end."""
+"""Apply events to what is known of customers, carts, orders and products; late ones are right in the end.
 
+Each fact is kept as the word of its source on some fields, with its time; what counts follows from all words. So the
+order in which they arrive does not matter, and what follows now from an event follows again when it is read anew.
+"""
+
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Any, Literal, assert_never
 
 import msgspec
 
-from waggle.domain.cart import Cart
-from waggle.domain.consent import ConsentFact
-from waggle.domain.customer import Customer
+from waggle.domain.cart import CartChange, cart_of, content
+from waggle.domain.customer import FIELDS, Customer
 from waggle.domain.event import (
     FACTS,
     CartUpdated,
+    CheckoutStarted,
     ConsentGiven,
+    ConsentLapsed,
+    ConsentRequested,
     ConsentWithdrawn,
     CustomerErased,
     CustomerIdentified,
+    CustomerRestricted,
+    CustomersMerged,
+    CustomersSplit,
+    CustomerUnrestricted,
     Event,
     Fact,
     MessageClicked,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPaid,
     OrderPlaced,
+    OrderReturned,
+    OrderShipped,
+    PageViewed,
+    PaymentAuthorised,
+    PaymentFailed,
+    PaymentRefunded,
+    PriceChanged,
+    PrivacyRequestConfirmed,
+    PrivacyRequestOpened,
+    ProductAdded,
+    ProductRemoved,
     ProductUpdated,
+    ProductViewed,
     StockChanged,
 )
-from waggle.domain.order import Order
-from waggle.domain.product import Product
+from waggle.domain.order import OrderState, order_of
+from waggle.domain.payment import payment_of
+from waggle.domain.product import ProductView, product_of
+from waggle.domain.telling import Telling, Told, standing, tell
 from waggle.ports.unit_of_work import Transaction
+from waggle.services import consents, erasing, identities, privacy_requests
+from waggle.services.state_rules import StateRules
+
+VIEWS_KEPT = 50
+"""Of each viewer the newest."""
+
+_NEWEST_COUNTS = StateRules()
+
+_OfCart = CartUpdated | ProductAdded | ProductRemoved | CheckoutStarted
+_OrderStep = OrderPaid | OrderShipped | OrderDelivered | OrderCancelled | OrderReturned
+_STEPS: Mapping[type[_OrderStep], OrderState] = {
+    OrderPaid: "paid",
+    OrderShipped: "shipped",
+    OrderDelivered: "delivered",
+    OrderCancelled: "cancelled",
+    OrderReturned: "returned",
+}
 
 
 def fact_of(event: Event) -> Fact:
@@ -33,166 +78,204 @@ def fact_of(event: Event) -> Fact:
     return msgspec.convert(event.data, FACTS[event.type])
 
 
-def project(tx: Transaction, event: Event, fact: Fact) -> None:
+def project(tx: Transaction, event: Event, fact: Fact, rules: StateRules = _NEWEST_COUNTS) -> None:  # noqa: C901, PLR0912 -- one line for each fact
     """Bring the projections up to date with *event*."""
     match fact:
         case CustomerIdentified():
-            _identify(tx, fact, event.time)
-        case CartUpdated():
-            _update_cart(tx, fact, event.time)
-        case OrderPlaced():
-            _place_order(tx, fact, event.time)
-        case ProductUpdated():
-            _update_product(tx, fact, event.time)
-        case StockChanged():
-            _change_stock(tx, fact, event.time)
-        case ConsentGiven() | ConsentWithdrawn():
-            tx.consents.add(
-                ConsentFact(
-                    customer_id=fact.customer_id,
-                    purpose=fact.purpose,
-                    channel=fact.channel,
-                    given=isinstance(fact, ConsentGiven),
-                    stated_at=event.time,
-                    text_version=fact.text_version if isinstance(fact, ConsentGiven) else None,
-                )
-            )
+            _identify(tx, fact, event, rules)
         case CustomerErased():
-            _erase(tx, fact, event.time)
-        case MessageClicked():
+            _erase(tx, fact, event.time, rules)
+        case CustomersMerged() | CustomersSplit():
+            identities.say(tx, fact, event, rules)
+        case CartUpdated() | ProductAdded() | ProductRemoved() | CheckoutStarted():
+            _change_cart(tx, fact, event, rules)
+        case OrderPlaced():
+            _place_order(tx, fact, event, rules)
+        case OrderPaid() | OrderShipped() | OrderDelivered() | OrderCancelled() | OrderReturned():
+            value = fact.refund_minor if isinstance(fact, OrderReturned) else True
+            told = {_STEPS[type(fact)]: value, **_named(fact, "customer_id")}
+            _tell_order(tx, fact.order_id, told, event, rules)
+        case PaymentAuthorised() | PaymentFailed() | PaymentRefunded():
+            _tell_payment(tx, fact, event, rules)
+        case ProductUpdated():
+            price = {"price_minor": fact.price_minor, "currency": fact.currency}
+            page = {"name": fact.name, "price": price, "url": fact.url, "image_url": fact.image_url}
+            _tell_product(tx, fact.sku, page, event, rules)
+        case PriceChanged():
+            price = {"price_minor": fact.price_minor, "currency": fact.currency}
+            _tell_product(tx, fact.sku, {"price": price}, event, rules)
+        case StockChanged():
+            _tell_product(tx, fact.sku, {"stock": fact.quantity}, event, rules)
+        case ProductViewed():
+            _view(tx, fact, event)
+        case (
+            ConsentGiven()
+            | ConsentRequested()
+            | ConsentWithdrawn()
+            | ConsentLapsed()
+            | CustomerRestricted()
+            | CustomerUnrestricted()
+        ):
+            consents.apply(tx, fact, event)
+        case PrivacyRequestOpened() | PrivacyRequestConfirmed():
+            privacy_requests.apply(tx, fact, event)
+        case PageViewed() | MessageClicked():
             pass
         case _:
             assert_never(fact)
 
 
-def _identify(tx: Transaction, fact: CustomerIdentified, at: datetime) -> None:
-    known = tx.customers.get(fact.customer_id) or Customer(customer_id=fact.customer_id)
-    if known.erased_at is not None and at <= known.erased_at:
+def _all_told(told: Told, thing: str, said: Mapping[str, Any], event: Event, rules: StateRules) -> Told:
+    for name, value in said.items():
+        rank = rules.rank(thing, name, event.source)
+        told = tell(told, name, Telling(value, event.time, event.source, event.id, rank))
+    return told
+
+
+def _named(fact: object, *names: str) -> dict[str, Any]:
+    """Return those of the fields that *fact* does not leave out: what is left out stays as it is known."""
+    found = {name: getattr(fact, name, None) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _identify(tx: Transaction, fact: CustomerIdentified, event: Event, rules: StateRules) -> None:
+    before = tx.customers.profile(fact.customer_id)
+    known = before or Customer(customer_id=fact.customer_id)
+    if known.erased_at is not None and event.time <= known.erased_at:
         tx.events.forget(fact.customer_id, known.erased_at)
         return
-    email, email_at = _newer(fact.email, at, known.email, known.email_at)
-    first_name, first_name_at = _newer(fact.first_name, at, known.first_name, known.first_name_at)
-    time_zone, time_zone_at = _newer(fact.time_zone, at, known.time_zone, known.time_zone_at)
-    language, language_at = _newer(fact.language, at, known.language, known.language_at)
-    tx.customers.save(
-        Customer(
-            customer_id=fact.customer_id,
-            email=email,
-            first_name=first_name,
-            time_zone=time_zone,
-            language=language,
-            email_at=email_at,
-            first_name_at=first_name_at,
-            time_zone_at=time_zone_at,
-            language_at=language_at,
-            identified_at=max(at, known.identified_at or at),
-            erased_at=known.erased_at,
-        )
+    customer = replace(
+        known,
+        told=_all_told(known.told, "customer", _named(fact, *FIELDS), event, rules),
+        identified_at=max(event.time, known.identified_at or event.time),
     )
+    tx.customers.save(customer)
+    identities.keep_claims(tx, before, customer, rules)
+    if fact.anonymous_id is not None:
+        identities.keep_browser(tx, fact.customer_id, fact.anonymous_id, event)
 
 
-def _newer(
-    told: str | None, at: datetime, known: str | None, known_at: datetime | None
-) -> tuple[str | None, datetime | None]:
-    """Return what counts of one field, and since when; an event that leaves the field out says nothing about it."""
-    if told is None or (known_at is not None and at < known_at):
-        return known, known_at
-    return told, at
-
-
-def _update_cart(tx: Transaction, fact: CartUpdated, at: datetime) -> None:
-    known = tx.carts.get(fact.cart_id)
-    newest = known
-    if newest is None or at >= newest.last_activity_at:
-        newest = Cart(
-            cart_id=fact.cart_id,
-            customer_id=None,
-            currency=fact.currency,
-            items=tuple(fact.items),
-            url=None,
-            last_activity_at=at,
-        )
-    customer_id, customer_told_at = fact.customer_id, at if fact.customer_id is not None else None
-    url, url_told_at = fact.url, at if fact.url is not None else None
-    if known is not None:
-        customer_id, customer_told_at = _newer(fact.customer_id, at, known.customer_id, known.customer_told_at)
-        url, url_told_at = _newer(fact.url, at, known.url, known.url_told_at)
-    tx.carts.save(
-        replace(newest, customer_id=customer_id, customer_told_at=customer_told_at, url=url, url_told_at=url_told_at)
-    )
-
-
-def _place_order(tx: Transaction, fact: OrderPlaced, at: datetime) -> None:
-    known = tx.orders.get(fact.order_id)
-    if known is not None and at < known.placed_at:
-        return
-    tx.orders.save(
-        Order(
-            order_id=fact.order_id,
-            customer_id=fact.customer_id,
-            cart_id=fact.cart_id,
-            placed_at=at,
-            currency=fact.currency,
-            total_minor=fact.total_minor,
-            coupon_code=fact.coupon_code,
-        )
-    )
-    coupon = tx.coupons.by_code(fact.coupon_code) if fact.coupon_code else None
-    if coupon is not None and coupon.state in {"reserved", "issued"}:
-        tx.coupons.save(replace(coupon, state="redeemed", closed_at=at, order_id=fact.order_id))
-
-
-def _update_product(tx: Transaction, fact: ProductUpdated, at: datetime) -> None:
-    known = tx.products.get(fact.sku) or Product(sku=fact.sku)
-    if known.updated_at is not None and at < known.updated_at:
-        return
-    tx.products.save(
-        replace(
-            known,
-            name=fact.name,
-            price_minor=fact.price_minor,
-            currency=fact.currency,
-            url=fact.url,
-            image_url=fact.image_url,
-            updated_at=at,
-        )
-    )
-
-
-def _change_stock(tx: Transaction, fact: StockChanged, at: datetime) -> None:
-    known = tx.products.get(fact.sku) or Product(sku=fact.sku)
-    if known.stock_changed_at is not None and at < known.stock_changed_at:
-        return
-    tx.products.save(replace(known, quantity=fact.quantity, stock_changed_at=at))
-
-
-def _erase(tx: Transaction, fact: CustomerErased, at: datetime) -> None:
-    known = tx.customers.get(fact.customer_id) or Customer(customer_id=fact.customer_id)
+def _erase(tx: Transaction, fact: CustomerErased, at: datetime, rules: StateRules) -> None:
+    known = tx.customers.profile(fact.customer_id) or Customer(customer_id=fact.customer_id)
     if known.erased_at is not None and at <= known.erased_at:
         return
-    email, email_at = _told_after(at, known.email, known.email_at)
-    first_name, first_name_at = _told_after(at, known.first_name, known.first_name_at)
-    time_zone, time_zone_at = _told_after(at, known.time_zone, known.time_zone_at)
-    language, language_at = _told_after(at, known.language, known.language_at)
-    back = known.identified_at is not None and known.identified_at > at
-    tx.customers.save(
-        Customer(
-            customer_id=fact.customer_id,
-            email=email,
-            first_name=first_name,
-            time_zone=time_zone,
-            language=language,
-            email_at=email_at,
-            first_name_at=first_name_at,
-            time_zone_at=time_zone_at,
-            language_at=language_at,
-            identified_at=known.identified_at if back else None,
-            erased_at=at,
-        )
-    )
+    left = known.forgotten(at)
+    consents_left = erasing.let_go(tx, fact.customer_id, at)
+    for browser in tx.identities.anonymous_of(fact.customer_id):
+        # What was told there before anybody had a name.
+        tx.person_keys.destroy(browser, at)
+    # Destroys the key, so what is left is sealed anew after it.
     tx.events.forget(fact.customer_id, at)
+    tx.customers.save(left)
+    tx.consents.seal_anew(consents_left)
+    views = tx.product_views.of_viewer("customer", fact.customer_id)
+    if views:
+        tx.product_views.save("customer", fact.customer_id, [each for each in views if each.at > at])
+    identities.drop_claims(tx, left, at, rules)
 
 
-def _told_after(at: datetime, known: str | None, known_at: datetime | None) -> tuple[str | None, datetime | None]:
-    """Return what is left of one field: somebody who came back after having been forgotten stays known by that."""
-    return (known, known_at) if known_at is not None and known_at > at else (None, None)
+def _change_cart(tx: Transaction, fact: _OfCart, event: Event, rules: StateRules) -> None:
+    said = _named(fact, "customer_id", "anonymous_id")
+    change = None
+    # A checkout that names no cart stands for itself.
+    cart_id = fact.checkout_id if isinstance(fact, CheckoutStarted) and fact.cart_id is None else fact.cart_id
+    assert cart_id is not None  # noqa: S101 -- only a checkout may leave it out
+    if isinstance(fact, CheckoutStarted):
+        said |= {"checkout": {"checkout_id": fact.checkout_id, "url": fact.url}}
+        if fact.cart_id is None:
+            said |= _named(fact, "url")
+        if fact.items:
+            said |= {"content": content(fact.currency, fact.items)}
+    elif isinstance(fact, CartUpdated):
+        said |= {"content": content(fact.currency, fact.items), **_named(fact, "url")}
+    else:
+        said |= _named(fact, "url")
+        change = _change(fact, event)
+    known = tx.carts.record(cart_id)
+    changes = known.changes if known is not None else ()
+    if change is not None:
+        changes = (*changes, change)
+    told = _all_told(known.told if known is not None else {}, "cart", said, event, rules)
+    last_activity_at = max(event.time, known.last_activity_at) if known is not None else event.time
+    tx.carts.save(cart_of(cart_id, told, changes, last_activity_at))
+
+
+def _change(fact: ProductAdded | ProductRemoved, event: Event) -> CartChange:
+    if isinstance(fact, ProductRemoved):
+        return CartChange(at=event.time, source=event.source, event_id=event.id, sku=fact.sku, quantity=-fact.quantity)
+    return CartChange(
+        at=event.time,
+        source=event.source,
+        event_id=event.id,
+        sku=fact.sku,
+        quantity=fact.quantity,
+        currency=fact.currency,
+        unit_price_minor=fact.unit_price_minor,
+        name=fact.name,
+    )
+
+
+def _place_order(tx: Transaction, fact: OrderPlaced, event: Event, rules: StateRules) -> None:
+    placed = {
+        **content(fact.currency, fact.items),
+        "total_minor": fact.total_minor,
+        "coupon_code": fact.coupon_code,
+    }
+    said = {"placed": placed, **_named(fact, "customer_id", "anonymous_id", "cart_id", "checkout_id")}
+    told = _tell_order(tx, fact.order_id, said, event, rules)
+    counts = standing(told, "placed")
+    if fact.coupon_code is None or counts is None or (counts.source, counts.event_id) != (event.source, event.id):
+        return
+    coupon = tx.coupons.by_code(fact.coupon_code)
+    if coupon is not None and coupon.state in {"reserved", "issued"}:
+        tx.coupons.save(replace(coupon, state="redeemed", closed_at=event.time, order_id=fact.order_id))
+
+
+def _tell_order(tx: Transaction, order_id: str, said: Mapping[str, Any], event: Event, rules: StateRules) -> Told:
+    told = _all_told(tx.orders.told(order_id), "order", said, event, rules)
+    order = order_of(order_id, told)
+    if order is None:
+        tx.orders.save_early(order_id, told)
+    else:
+        tx.orders.save(order)
+    return told
+
+
+def _tell_payment(
+    tx: Transaction, fact: PaymentAuthorised | PaymentFailed | PaymentRefunded, event: Event, rules: StateRules
+) -> None:
+    said = _named(fact, "order_id", "cart_id", "customer_id")
+    sum_told = {"amount_minor": fact.amount_minor, "currency": fact.currency}
+    if isinstance(fact, PaymentAuthorised):
+        said |= {"authorised": sum_told}
+    elif isinstance(fact, PaymentFailed):
+        said |= {"failed": {**sum_told, "code": fact.code}}
+    else:
+        # Each is money of its own.
+        said |= {f"refund:{event.source}:{event.id}": sum_told}
+    known = tx.payments.get(fact.payment_id)
+    told = _all_told(known.told if known is not None else {}, "payment", said, event, rules)
+    tx.payments.save(payment_of(fact.payment_id, told))
+
+
+def _tell_product(tx: Transaction, sku: str, said: Mapping[str, Any], event: Event, rules: StateRules) -> None:
+    known = tx.products.get(sku)
+    tx.products.save(product_of(sku, _all_told(known.told if known is not None else {}, "product", said, event, rules)))
+
+
+def _view(tx: Transaction, fact: ProductViewed, event: Event) -> None:
+    kind: Literal["customer", "anonymous"] = "customer"
+    viewer_id = fact.customer_id
+    if viewer_id is not None:
+        customer = tx.customers.profile(viewer_id)
+        if customer is not None and customer.erased_at is not None and event.time <= customer.erased_at:
+            return
+    elif fact.anonymous_id is not None:
+        kind, viewer_id = "anonymous", fact.anonymous_id
+    else:
+        return
+    view = ProductView(sku=fact.sku, at=event.time, source=event.source, event_id=event.id)
+    known = tx.product_views.of_viewer(kind, viewer_id)
+    if view not in known:
+        newest = sorted([*known, view], key=lambda each: (each.at, each.source, each.event_id))
+        tx.product_views.save(kind, viewer_id, newest[-VIEWS_KEPT:])

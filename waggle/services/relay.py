@@ -6,15 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from waggle.domain.sending_rules import TOO_STALE
 from waggle.errors import PermanentFailure, TemporaryFailure
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.journey_engine import JourneyEngine
 from waggle.ports.unit_of_work import QueuedMessage, StoredEvent, Transaction, UnitOfWork
+from waggle.services import identities
 from waggle.services.coupons import give_back
 from waggle.services.enrolling import Enrolling
 from waggle.services.message_closing import ANSWER_LOST, close, doubt
 from waggle.services.projections import fact_of, project
+from waggle.services.state_rules import StateRules
 
 log = get_logger(__name__)
 
@@ -37,11 +40,19 @@ NOT_STARTED = "not_started"
 class Relay:
     """One loop; several may run, since each step is a transaction that leaves nothing for two to do."""
 
-    def __init__(self, store: UnitOfWork, engine: JourneyEngine, enrolling: Enrolling, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: UnitOfWork,
+        engine: JourneyEngine,
+        enrolling: Enrolling,
+        clock: Clock,
+        rules: StateRules = StateRules(),  # noqa: B008 -- frozen
+    ) -> None:
         self._store = store
         self._engine = engine
         self._enrolling = enrolling
         self._clock = clock
+        self._rules = rules
         self._turned_s: dict[str, float] = {}
         self._engine_trouble = ""
         self._applied = asyncio.Event()
@@ -117,7 +128,8 @@ class Relay:
 
     def _apply(self, tx: Transaction, stored: StoredEvent, now: datetime) -> None:
         fact = fact_of(stored.event)
-        project(tx, stored.event, fact)
+        identities.erase_others(tx, fact, stored.event, now)
+        project(tx, stored.event, fact, self._rules)
         self._enrolling.react(tx, stored.event, now)
 
     async def _apply_one_by_one(self) -> int:
@@ -193,7 +205,8 @@ class Relay:
             if message.state == "handed_over":
                 doubt(tx, message, ANSWER_LOST, now)
             else:
-                close(tx, message, "suppressed", "expired" if now >= message.expires_at else "journey_ended", now)
+                expired = TOO_STALE if message.reason == TOO_STALE else "expired"
+                close(tx, message, "suppressed", expired if now >= message.expires_at else "journey_ended", now)
         stale = tx.coupons.stale(now, _ROWS_PER_SWEEP)
         for coupon in stale:
             give_back(tx, coupon.coupon_id, now)

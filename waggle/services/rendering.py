@@ -20,6 +20,7 @@ import msgspec
 from liquid import BoundTemplate, Environment, StrictUndefined
 from liquid.exceptions import LiquidError
 
+from waggle.domain.privacy import LinkKind
 from waggle.errors import BadSettings, PermanentFailure
 
 
@@ -64,6 +65,10 @@ class MessageContext:
     coupon: MessageCoupon | None
     unsubscribe_url: str
     language: str
+    preferences_url: str = ""
+    """Where the shopper sees what is held about them, and changes it."""
+    action_url: str = ""
+    """What the message is about: a link that does it once; empty where the declaration names no `action`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,8 @@ class MessageDeclaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     channel: str = "email"
     sender: str | None = None
     """`Name <address>` in place of the shop's own sender."""
+    action: LinkKind | None = None
+    """What `{{ action_url }}` does, once: for mails that ask somebody to confirm, or bring them something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +223,10 @@ def _compile(folder: Path, shared: Mapping[str, str]) -> MessageTemplate:
         for body, path in ((template.html, mjml), (template.text, text)):
             if "unsubscribe_url" not in body.analyze().globals:
                 raise _invalid(path, None, "a marketing message must link to {{ unsubscribe_url }}")
+    if declaration.action is not None:
+        for body, path in ((template.html, mjml), (template.text, text)):
+            if "action_url" not in body.analyze().globals:
+                raise _invalid(path, None, "a message with an action must link to {{ action_url }}")
     for context in _samples():
         try:
             _render(template, context)
@@ -329,6 +340,8 @@ def _samples() -> Iterator[MessageContext]:
             coupon=offer,
             unsubscribe_url="https://shop.example/unsubscribe",
             language="en",
+            preferences_url="https://shop.example/preferences",
+            action_url="https://shop.example/action",
         )
 
 

@@ -9,6 +9,7 @@ import stamina
 
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.message import MARKETING, TRANSACTIONAL, Message, MessageKind
+from waggle.domain.sending_rules import TOO_STALE
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure, WaggleError
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
@@ -16,6 +17,7 @@ from waggle.ports.email import Email, EmailSender
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.breaker import CircuitBreaker, Passage
 from waggle.services.composing import Composer
+from waggle.services.freshness import Refresher
 from waggle.services.message_checks import SendingPolicy, check
 from waggle.services.message_closing import ANSWER_LOST, close, doubt
 
@@ -66,10 +68,15 @@ class Sending:
         clock: Clock,
         *,
         lease: timedelta,
+        refresher: Refresher | None = None,
     ) -> None:
-        """*lease* is longer than the runtime lets a send last: over, it means a process that is gone."""
+        """*lease* is longer than the runtime lets a send last: over, it means a process that is gone.
+
+        *refresher* asks sources whose facts are too old to send on.
+        """
         self.breaker = CircuitBreaker(sender.name, clock)
         self._lease = lease
+        self._refresher = refresher
         self._store = store
         self._sender = sender
         self._composer = composer
@@ -93,9 +100,16 @@ class Sending:
         """
         with self.breaker.admit() as passage:
             sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind)
+            if sent.outcome == "held" and sent.reason == TOO_STALE and await self._refreshed():
+                sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind)
         # Not inside a transaction, which may be run more than once.
         log.info("message stands", enrolment_id=enrolment_id, step=step, outcome=sent.outcome, reason=sent.reason)
         return sent
+
+    async def _refreshed(self) -> bool:
+        """Ask the sources whose facts are too old and say whether one was asked."""
+        limits = self._policy.freshness.limits.limits
+        return self._refresher is not None and await self._refresher.refresh(limits)
 
     async def _send(  # noqa: PLR0913, PLR0917 -- what names a message, and the way through
         self,
@@ -267,7 +281,10 @@ class Sending:
 
     def _check(self, tx: Transaction, message: Message, now: datetime) -> Sent | None:
         """Return why *message* may not leave now, having stored it; None if it may."""
-        subjects = [subject for subject in (message.customer_id, message.cart_id) if subject is not None]
+        ids = tx.identities.all_of(message.customer_id) if message.customer_id is not None else ()
+        subjects = [*ids, *([message.cart_id] if message.cart_id is not None else [])]
+        if message.cart_id is not None:
+            subjects += self._policy.freshness.watched(tx.carts.get(message.cart_id))
         if tx.events.any_pending(subjects):
             raise TemporaryFailure("FACTS_PENDING", message.message_id, retry_after_s=_FACTS_PENDING_RETRY_S)
         may_repeat = message.in_doubt == "sent again" or message.repeat_is_safe(self._sender.name, now)
@@ -284,7 +301,9 @@ class Sending:
             reason=verdict.reason,
             not_before_at=verdict.hold_until,
             # Hours in which nobody may be written to do not use up the time in which a message makes sense.
-            expires_at=max(message.expires_at, verdict.hold_until + self._policy.message_valid_for),
+            expires_at=max(message.expires_at, verdict.hold_until + self._policy.message_valid_for)
+            if verdict.reason != TOO_STALE
+            else message.expires_at,
             token=None,
             lease_until=None,
         )

@@ -65,7 +65,7 @@ class Unsubscribing:
         if found is None:
             return False
         customer_id, purpose, channel = found
-        data = {"customer_id": customer_id, "purpose": purpose, "channel": channel}
+        data = {"customer_id": customer_id, "purpose": purpose, "channel": channel, "mechanism": "one_click"}
         await _record(self._intake, self._clock, "consent-withdrawn", customer_id, data)
         return True
 

@@ -1,0 +1,123 @@
+"""Remove or empty what is older than the privacy map allows, a few rows to a transaction."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from waggle.errors import TemporaryFailure
+from waggle.log import get_logger
+from waggle.ports.clock import Clock
+from waggle.ports.privacy import Way
+from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.services.exporting import way_to
+from waggle.services.privacy_map import PrivacyMap
+
+_log = get_logger(__name__)
+
+_ROWS_PER_TRANSACTION: Final = 500
+_STALE_AFTER: Final = timedelta(hours=2)
+"""A run that began so long ago and did not end is taken for one that was killed."""
+_LOOK_EVERY_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What of one table is older than it may be."""
+
+    table: str
+    kept: str
+    then: str
+    """`delete` or `empty`."""
+    rows: int
+
+
+class Retention:
+    """Knows from the privacy map what is over its time, and sees to it; what a legal hold covers stays."""
+
+    def __init__(self, store: UnitOfWork, privacy_map: PrivacyMap, clock: Clock) -> None:
+        self._store = store
+        self._map = privacy_map
+        self._clock = clock
+
+    async def overdue(self) -> list[Overdue]:
+        """Count what is over its time, in each table that has a term."""
+        return [await self._store.read(partial(self._count, table)) for table in self._timed()]
+
+    async def apply(self, tell: Callable[[str, int], None] = lambda _table, _rows: None) -> dict[str, int]:
+        """Delete or empty all of it; *tell* hears each step. Return how many rows by table.
+
+        Raises:
+            TemporaryFailure: the database is away; what was done stays done, and the next run goes on.
+        """
+        done = {}
+        for table in self._timed():
+            count = 0
+            while worked := await self._store.run(partial(self._some, table)):
+                count += worked
+                tell(table, count)
+            done[table] = count
+        return done
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Apply it once a day until *stop* is set; of several processes one does it."""
+        while not stop.is_set():
+            try:
+                await self._daily()
+            except TemporaryFailure as failure:
+                _log.warning("retention waits", code=failure.code)
+            try:
+                await asyncio.wait_for(stop.wait(), _LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def _daily(self) -> None:
+        day = self._clock.now().date().isoformat()
+
+        def begin(tx: Transaction) -> bool:
+            now = self._clock.now()
+            return tx.retention_runs.begin(day, now, now - _STALE_AFTER)
+
+        def finish(tx: Transaction) -> None:
+            tx.retention_runs.finish(day, self._clock.now())
+
+        if not await self._store.run(begin):
+            return
+        done = await self.apply()
+        await self._store.run(finish)
+        _log.info("retention applied", rows=sum(done.values()))
+
+    def _timed(self) -> list[str]:
+        return [table for table in self._map.tables() if self._map.retention(table).period is not None]
+
+    def _count(self, table: str, tx: Transaction) -> Overdue:
+        since, before, ways, persons = self._what(tx, table)
+        rows = tx.personal_data.count_over(table, since, before, ways, persons)
+        retention = self._map.retention(table)
+        return Overdue(table, retention.words, retention.then, rows)
+
+    def _some(self, table: str, tx: Transaction) -> int:
+        since, before, ways, persons = self._what(tx, table)
+        if self._map.retention(table).then == "delete":
+            return tx.personal_data.drop_over(table, since, before, ways, persons, _ROWS_PER_TRANSACTION)
+        return tx.personal_data.empty_over(
+            table, since, before, ways, persons, self._emptied(table), _ROWS_PER_TRANSACTION
+        )
+
+    def _emptied(self, table: str) -> list[str]:
+        subject = self._map.subject(table)
+        kept = subject.column if subject is not None else ""
+        return [
+            each.name for each in self._map.columns_of(table).values() if each.is_about_person and each.name != kept
+        ]
+
+    def _what(self, tx: Transaction, table: str) -> tuple[str, datetime, list[Way], list[str]]:
+        """Return the column that counts, before when, and whose rows stay, found how."""
+        retention = self._map.retention(table)
+        assert retention.period is not None  # noqa: S101 -- asked of timed tables only
+        assert retention.since is not None  # noqa: S101 -- a period counts from something
+        ways = [] if self._map.subject(table) is None else [way_to(self._map, table)]
+        persons = sorted({each for hold in tx.legal_holds.all() for each in tx.identities.all_of(hold.customer_id)})
+        return retention.since, self._clock.now() - retention.period, ways, persons
