@@ -15,4 +15,6 @@ class Connector:
     settings: type
     """A frozen dataclass; its fields are the keys of the connector's section in waggle.toml."""
     provides: Mapping[type, str] = field(default_factory=dict)
-    """Port -> "module:class"; the class takes the settings as its only argument."""
+    """Port -> "module:class"; the class, or function, takes the settings as its only argument."""
+    only_with: Mapping[type, str] = field(default_factory=dict)
+    """Port -> the key without which it is not offered, such as the secret that calls are signed with."""

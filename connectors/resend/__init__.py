@@ -1,8 +1,10 @@
 """Resend's HTTP API for e-mail: a provider that knows a repeat by its key, so that no answer stays lost."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from waggle.connector import Connector
+from waggle.domain.loopback import is_loopback
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings
 from waggle.ports.email import EmailSender
@@ -13,7 +15,7 @@ class ResendSettings:
     """Which account to use.
 
     Raises:
-        BadSettings: RESEND_UNENCRYPTED.
+        BadSettings: PLAINTEXT_REFUSED.
     """
 
     api_key: Secret
@@ -24,8 +26,9 @@ class ResendSettings:
     """How many messages leave at a time; the vendor allows few requests a second unless asked for more."""
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("https://", "http://127.0.0.1:")):
-            raise BadSettings("RESEND_UNENCRYPTED", "resend.url must begin with https://: it carries the key")
+        parts = urlsplit(self.url)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
+            raise BadSettings("PLAINTEXT_REFUSED", "resend.url must begin with https://: it carries the key")
 
 
 CONNECTOR = Connector(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from waggle.connector import Connector
+from waggle.domain.loopback import is_loopback
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings
 from waggle.ports.email import EmailSender
@@ -14,7 +15,7 @@ class SmtpSettings:
     """How to reach the server. Certificates are checked against the system's authorities (or SSL_CERT_FILE).
 
     Raises:
-        BadSettings: SMTP_LOGIN_UNENCRYPTED.
+        BadSettings: SMTP_LOGIN_UNENCRYPTED, PLAINTEXT_REFUSED.
     """
 
     host: str
@@ -25,6 +26,8 @@ class SmtpSettings:
     password: Secret | None = None
     timeout_s: float = 10.0
     """For connecting and for each answer."""
+    allow_plaintext: bool = False
+    """Whether `security = "none"` may be said of another machine."""
     hello_name: str | None = None
     """The name given in EHLO; without one, this machine's."""
     connections: int = 4
@@ -36,6 +39,12 @@ class SmtpSettings:
                 "SMTP_LOGIN_UNENCRYPTED",
                 'smtp.username is set but smtp.security is "none", so that the password would travel readable: '
                 'use "starttls" or "tls"',
+            )
+        if self.security == "none" and not self.allow_plaintext and not is_loopback(self.host):
+            raise BadSettings(
+                "PLAINTEXT_REFUSED",
+                'smtp.security is "none" and smtp.host is another machine, so that everybody on the way reads along: '
+                'use "starttls" or "tls", or allow_plaintext = true',
             )
 
 

@@ -191,7 +191,7 @@ async def test_nobody_there_is_surely_not_sent() -> None:
 
 
 def test_the_key_does_not_travel_readable() -> None:
-    with pytest.raises(BadSettings, match="RESEND_UNENCRYPTED"):
+    with pytest.raises(BadSettings, match="PLAINTEXT_REFUSED"):
         ResendSettings(api_key=Secret("re_key"), url="http://api.example")
 
 

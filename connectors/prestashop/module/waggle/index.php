@@ -1,0 +1,4 @@
+<?php
+// A server that lists folders shows this instead.
+header('Location: ../');
+exit;
