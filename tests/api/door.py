@@ -1,15 +1,23 @@
 """The API under test, and what its fakes remember."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from litestar import Litestar
 
 from waggle.api.app import create_app
+from waggle.api.limits import Limits
+from waggle.api.origins import Origins
 from waggle.errors import TemporaryFailure
-from waggle.ports.unit_of_work import UnitOfWork
+from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.intake import Intake
+from waggle.services.reading import Reading
+from waggle.testing.access import GivenTokens
 from waggle.testing.clock import HandClock
+
+T = TypeVar("T")
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 
@@ -23,14 +31,6 @@ class Troubles:
     def strike(self) -> None:
         if self.error is not None:
             raise self.error
-
-
-@dataclass
-class FakeWriteKeys:
-    sources: dict[str, str] = field(default_factory=lambda: {"key-of-shop": "shop", "key-of-tracker": "tracker"})
-
-    async def source_of(self, key: str) -> str | None:
-        return self.sources.get(key)
 
 
 @dataclass
@@ -78,17 +78,35 @@ class FakeReadiness:
             raise self.error
 
 
+class Looking:
+    """Fulfils QuickReads with any store."""
+
+    def __init__(self, store: UnitOfWork) -> None:
+        self._store = store
+
+    async def look(self, work: Callable[[Transaction], T]) -> T:
+        return await self._store.read(work)
+
+
 class Door:
     """The API over a real store, with fakes for what is not the intake."""
 
-    def __init__(self, store: UnitOfWork) -> None:
+    def __init__(self, store: UnitOfWork, *, limits: Limits | None = None, origins: Iterable[str] = ()) -> None:
         self.store = store
         self.troubles = Troubles()
         self.tracking = FakeTracking(self.troubles)
         self.unsubscribing = FakeUnsubscribing(self.troubles)
         self.readiness = FakeReadiness()
+        self.tokens = GivenTokens()
         self.app: Litestar = create_app(
-            Intake(store, HandClock(NOW)), FakeWriteKeys(), self.tracking, self.unsubscribing, self.readiness
+            Intake(store, HandClock(NOW)),
+            self.tokens,
+            self.tracking,
+            self.unsubscribing,
+            self.readiness,
+            limits=limits,
+            reading=Reading(Looking(store), HandClock(NOW)),
+            origins=Origins(origins),
         )
 
     async def stored_ids(self) -> list[str]:

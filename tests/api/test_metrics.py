@@ -23,7 +23,7 @@ class Measured:
         metrics = ApiMetrics(self.registry)
         app = create_app(
             Intake(door.store, HandClock(NOW)),
-            door_keys(door),
+            door.tokens,
             door.tracking,
             door.unsubscribing,
             door.readiness,
@@ -41,14 +41,6 @@ class Measured:
             for sample in family.samples
             if sample.name.endswith("_count")
         }
-
-
-def door_keys(door: Door) -> Any:  # noqa: ANN401 - the door's own fake
-    class Keys:
-        async def source_of(self, key: str) -> str | None:
-            return "shop" if key == "key-of-shop" else None
-
-    return Keys()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ MAX_EVENTS = 500
 _ONE = frozenset({"application/cloudevents+json"})
 _MANY = frozenset({"application/cloudevents-batch+json"})
 _EITHER = frozenset({"application/json"})
+_PLAIN_TYPES = _ONE | _MANY | _EITHER
 
 # The closing quote is optional, else a body full of escaped quotes that never closes costs the square of its length.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -24,20 +25,32 @@ _BRACKETS_ALIKE = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-async def events_in(request: Request[Any, Any, Any]) -> tuple[bool, list[object]]:
+def media_type_of(request: Request[Any, Any, Any]) -> str:
+    """Return the media type of the body that *request* brings; to be asked before the body is read.
+
+    Raises:
+        ProblemError: MEDIA_TYPE_UNSUPPORTED, ENCODING_UNSUPPORTED.
+    """
+    given = request.headers.get("content-type", "")
+    if given in _PLAIN_TYPES:
+        media_type, charset = given, "utf-8"
+    else:
+        media_type, options = request.content_type
+        charset = options.get("charset", "utf-8").lower()
+    if media_type not in _PLAIN_TYPES:
+        raise ProblemError("MEDIA_TYPE_UNSUPPORTED")
+    if request.headers.get("content-encoding", "identity") != "identity" or charset not in {"utf-8", "us-ascii"}:
+        raise ProblemError("ENCODING_UNSUPPORTED")
+    return media_type
+
+
+def events_in(body: bytes, media_type: str) -> tuple[bool, list[object]]:
     """Return whether the body is a batch, and its events, decoded; of two equal keys in one object the last counts.
 
     Raises:
-        ProblemError: MEDIA_TYPE_UNSUPPORTED, ENCODING_UNSUPPORTED, NOT_JSON, TOO_DEEP, TOO_MANY_EVENTS.
-        RequestEntityTooLarge: over the route's limit, counted while it comes in; the rest is not read.
+        ProblemError: NOT_JSON, TOO_DEEP, TOO_MANY_EVENTS.
     """
-    media_type, options = request.content_type
-    if media_type not in _ONE | _MANY | _EITHER:
-        raise ProblemError("MEDIA_TYPE_UNSUPPORTED")
-    charset = options.get("charset", "utf-8").lower()
-    if request.headers.get("content-encoding", "identity") != "identity" or charset not in {"utf-8", "us-ascii"}:
-        raise ProblemError("ENCODING_UNSUPPORTED")
-    body = (await request.body()).strip(b" \t\r\n")
+    body = body.strip(b" \t\r\n")
     is_batch = body.startswith(b"[")
     if (media_type in _ONE and is_batch) or (media_type in _MANY and not is_batch):
         raise ProblemError("NOT_JSON", f"{media_type} is a JSON {'array' if media_type in _MANY else 'object'}.")

@@ -1,69 +1,94 @@
 """`POST /v1/events`: the one door in, over HTTP."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response, Router, post
 
-from waggle.api.body import MAX_BODY_BYTES, events_in
+from waggle.api.access import Access, require
+from waggle.api.body import MAX_BODY_BYTES, events_in, media_type_of
+from waggle.api.limits import Limits
+from waggle.api.origins import Origins
 from waggle.api.problem import KINDS, ProblemError, problem_response, problem_uri
 from waggle.domain.event import Receipt
+from waggle.domain.role import BROWSER_TYPES
+from waggle.services.access import Principal
 from waggle.services.intake import Intake
 
+Tell = Callable[[Sequence[Receipt]], None]
 
-class WriteKeys(Protocol):
-    """Knows which source a write key belongs to."""
-
-    async def source_of(self, key: str) -> str | None:
-        """Return the source of *key*, or None if nobody was given it."""
-        ...
+PATH = "/v1/events"
 
 
-def event_routes(intake: Intake, write_keys: WriteKeys, tell: Callable[[Sequence[Receipt]], None]) -> Router:
-    """Return the route by which sources send events; *tell* hears what became of them."""
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What every dialect of the door needs."""
+
+    intake: Intake
+    access: Access
+    limits: Limits
+    origins: Origins
+    tell: Tell
+    """Hears what became of events."""
+
+
+def event_routes(door: Door) -> Router:
+    """Return the route by which sources send events."""
 
     @post(
-        "/v1/events",
+        PATH,
         request_max_body_size=MAX_BODY_BYTES,
         media_type=MediaType.JSON,
         status_code=202,
     )
     async def receive(request: Request[Any, Any, Any]) -> Response[bytes]:
         # First of all: who has no key is told so before a byte of the body is read.
-        source = await _source(request, write_keys)
-        is_batch, items = await events_in(request)
-        receipts = await intake.accept(source, items)
-        tell(receipts)
-        return _batch_answer(receipts) if is_batch else _single_answer(receipts[0])
+        principal = await require(request, door.access, "events:write", "events:track")
+        door.origins.require_harmless(request, principal)
+        door.limits.count_request(principal.key_id)
+        media_type = media_type_of(request)
+        async with door.limits.body_of(request) as body:
+            door.intake.require_room()
+            is_batch, items = events_in(body, media_type)
+            door.limits.count_events(principal.key_id, len(items))
+            receipts = await door.intake.accept(source_of(principal), items, only=types_of(principal))
+            door.tell(receipts)
+            return _batch_answer(receipts) if is_batch else _single_answer(receipts[0])
 
-    return Router("/", route_handlers=[receive])
+    return Router("/", route_handlers=[receive], middleware=[door.origins.middleware])
 
 
-async def _source(request: Request[Any, Any, Any], write_keys: WriteKeys) -> str:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise ProblemError("WRITE_KEY_MISSING", headers={"WWW-Authenticate": 'Bearer realm="waggle"'})
-    source = await write_keys.source_of(key.strip())
-    if source is None:
-        raise ProblemError(
-            "WRITE_KEY_UNKNOWN", headers={"WWW-Authenticate": 'Bearer realm="waggle", error="invalid_token"'}
-        )
-    return source
+def source_of(principal: Principal) -> str:
+    """Return the source of what *principal* sends.
+
+    Raises:
+        ProblemError: SCOPE_MISSING, it is nobody's key who could send.
+    """
+    if principal.source is None:
+        raise ProblemError("SCOPE_MISSING", "This key belongs to no source of events.")
+    return principal.source
+
+
+def types_of(principal: Principal) -> frozenset[str] | None:
+    """Return the types that *principal* may send, or None for all."""
+    return None if "events:write" in principal.scopes else BROWSER_TYPES
 
 
 def _single_answer(receipt: Receipt) -> Response[bytes]:
     if receipt.problem is not None:
         problem = receipt.problem
-        return problem_response(problem.code, "/v1/events", detail=problem.detail, where=problem.where)
-    return _json(_receipt(receipt), 202 if receipt.status == "accepted" else 200)
+        return problem_response(problem.code, PATH, detail=problem.detail, where=problem.where)
+    return json_answer(receipt_words(receipt), 202 if receipt.status == "accepted" else 200)
 
 
 def _batch_answer(receipts: list[Receipt]) -> Response[bytes]:
-    return _json({"results": [_receipt(receipt) for receipt in receipts]}, 202)
+    return json_answer({"results": [receipt_words(receipt) for receipt in receipts]}, 202)
 
 
-def _receipt(receipt: Receipt) -> dict[str, object]:
+def receipt_words(receipt: Receipt) -> dict[str, object]:
+    """Return what became of one event, as an answer says it."""
     answer: dict[str, object] = {"id": receipt.id, "status": receipt.status}
     problem = receipt.problem
     if problem is not None:
@@ -77,7 +102,8 @@ def _receipt(receipt: Receipt) -> dict[str, object]:
     return answer
 
 
-def _json(body: object, status_code: int) -> Response[bytes]:
+def json_answer(body: object, status_code: int) -> Response[bytes]:
+    """Return *body* as JSON that nobody keeps."""
     return Response(
         msgspec.json.encode(body),
         status_code=status_code,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from waggle.domain.event import Receipt
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_OUTCOMES = ("accepted", "duplicate", "conflict", "refused")
+_OUTCOMES = ("accepted", "duplicate", "conflict", "refused", "set-aside", "ignored")
 _NO_ROUTE = "none"
 _NO_STATUS = "none"
 
@@ -28,8 +28,15 @@ class ApiMetrics:
         )
         self._events = Counter(
             "waggle_api_events",
-            "Events at the door: accepted, duplicate, conflict (its id was used for another event), refused.",
+            "Events at the door: accepted, duplicate, conflict (its id was used for another event), refused, "
+            "set-aside (refused, and kept in quarantine), ignored (calls that say nothing Waggle has a word for).",
             ("outcome",),
+            registry=registry,
+        )
+        self._shown = Counter(
+            "waggle_api_customers_shown",
+            "Answers with personal fields, by the name of the program or person who asked.",
+            ("name",),
             registry=registry,
         )
         for outcome in _OUTCOMES:
@@ -39,7 +46,12 @@ class ApiMetrics:
         """Count what became of events."""
         for receipt in receipts:
             is_conflict = receipt.problem is not None and receipt.problem.code == "EVENT_ID_REUSED"
-            self._events.labels("conflict" if is_conflict else receipt.status).inc()
+            refused = "set-aside" if receipt.quarantine_id is not None else receipt.status
+            self._events.labels("conflict" if is_conflict else refused).inc()
+
+    def shown(self, name: str) -> None:
+        """Count that somebody was shown personal fields."""
+        self._shown.labels(name).inc()
 
     def measured(self, asgi: ASGIApp) -> ASGIApp:
         """Return *asgi* with its HTTP requests measured."""

@@ -22,13 +22,39 @@ main>:last-child{margin-bottom:.75rem}
 button{width:100%;padding:.8rem 1.25rem;margin:.5rem 0 1.25rem;border:0;border-radius:8px;background:#2b2620;color:#fff;
 font:inherit;font-weight:600;cursor:pointer}
 button:hover{background:#453d33}
-button:focus-visible{outline:3px solid #e2a317;outline-offset:3px}
+button:focus-visible,input:focus-visible,select:focus-visible,summary:focus-visible,a:focus-visible{
+outline:3px solid #e2a317;outline-offset:3px}
+main.wide{width:min(42rem,100vw - 2rem)}
+h2{margin:2.25rem 0 .75rem;padding-top:1.5rem;border-top:1px solid #e7dfcf;font-size:1.1875rem;line-height:1.3}
+.notice{padding:.75rem 1rem;border-radius:8px;background:#eaf3e3;color:#24401a}
+.warning{padding:.75rem 1rem;border-radius:8px;background:#fbeedd;color:#5c3710}
+fieldset{margin:0 0 1rem;padding:0;border:0}
+.choice{display:grid;grid-template-columns:1.75rem 1fr;gap:.25rem .5rem;padding:.75rem 0}
+.choice+.choice{border-top:1px solid #f0eadd}
+.choice input{width:1.25rem;height:1.25rem;margin:.2rem 0 0;accent-color:#b57d00}
+.choice label{font-weight:600}
+.choice p,.choice details{grid-column:2;margin:0}
+summary{cursor:pointer;color:#6b6154;font-size:.9375rem}
+.field{display:block;margin:0 0 1rem;font-weight:600}
+.field input,.field select{box-sizing:border-box;display:block;width:100%;margin-top:.25rem;padding:.65rem .75rem;
+border:1px solid #8d8271;border-radius:8px;background:#fff;color:inherit;font:inherit;font-weight:400}
+button.second{border:1px solid #2b2620;background:transparent;color:#2b2620}
+button.second:hover{background:#f5efe2}
+ul{margin:0 0 1rem;padding-left:1.25rem}
+li{margin:0 0 .4rem}
+a{color:inherit}
 @media (prefers-color-scheme:dark){
 body{background:#1c1915;color:#f1ebe0}
 main{background:#26221d;border-color:#3a342c;border-top-color:#e2a317}
-.quiet{color:#b3a896}
-button{background:#f1ebe0;color:#1c1915}
-button:hover{background:#fff}
+.quiet,summary{color:#b3a896}
+h2,.choice+.choice{border-color:#3a342c}
+.notice{background:#26361f;color:#dcecd2}
+.warning{background:#43301a;color:#f6e3cc}
+.field input,.field select{background:#1c1915;border-color:#8d8271}
+button.second{border-color:#f1ebe0;background:transparent;color:#f1ebe0}
+button.second:hover{background:#3a342c}
+button:not(.second){background:#f1ebe0;color:#1c1915}
+button:not(.second):hover{background:#fff}
 }
 """
 
@@ -47,12 +73,20 @@ _HEADERS = {
 }
 
 
-def page(title: str, body: str, *, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response[str]:
+def page(  # noqa: PLR0913 -- a page and how it is sent
+    title: str,
+    body: str,
+    *,
+    status_code: int = 200,
+    headers: Mapping[str, str] | None = None,
+    language: str = "en",
+    wide: bool = False,
+) -> Response[str]:
     """Return a page headed *title*; *body* is HTML in which all that is not ours is already escaped."""
     html = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="robots" content="noindex"><title>{escaped(title)}</title><style>{_STYLE}</style></head>'
-        f"<body><main><h1>{escaped(title)}</h1>{body}</main></body></html>\n"
+        f"<body><main{' class=wide' if wide else ''}><h1>{escaped(title)}</h1>{body}</main></body></html>\n"
     )
     return Response(html, status_code=status_code, media_type=MediaType.HTML, headers={**_HEADERS, **(headers or {})})

@@ -32,6 +32,7 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "BODY_TOO_LARGE": Kind(413, "The body is too large", "Send at most 1 MiB in one request; split the batch."),
+    "BODY_TOO_SLOW": Kind(408, "The body took too long", "Send the same again, faster or in smaller parts."),
     "DATABASE_FULL": Kind(503, "The database is full", "Send the same again after the time in Retry-After."),
     "DATABASE_LOCKED": Kind(503, "The database is busy", "Send the same again after the time in Retry-After."),
     "DATABASE_READ_ONLY": Kind(
@@ -57,6 +58,11 @@ KINDS: dict[str, Kind] = {
         422, "A field has a wrong value", "`where` names the field, `detail` says what may stand there."
     ),
     "FIELD_MISSING": Kind(422, "A field is missing", "`where` names the place, `detail` the field that belongs there."),
+    "FORBIDDEN_DATA": Kind(
+        422,
+        "This must never be held",
+        "Take card numbers, card codes, passwords and national identity numbers out; `where` says where they stand.",
+    ),
     "ID_NOT_OPAQUE": Kind(
         422,
         "An id tells who somebody is",
@@ -75,7 +81,21 @@ KINDS: dict[str, Kind] = {
     "NOT_FOUND": Kind(404, "There is nothing here", "Check the address."),
     "NOT_JSON": Kind(400, "The body is not JSON", "Send one event as a JSON object, or several as a JSON array."),
     "NOT_READY": Kind(503, "The service is not ready", "Ask again after the time in Retry-After."),
+    "RATE_LIMITED": Kind(429, "The key sends too much", "Send the same again after the time in Retry-After."),
+    "QUERY_INVALID": Kind(
+        400, "The question is not well-formed", "`where` names the parameter, `detail` says what may stand there."
+    ),
     "REQUEST_INVALID": Kind(400, "The request is not well-formed", "Check method, address and headers."),
+    "SCOPE_MISSING": Kind(
+        403, "The key may not do this", "Use a key with the scope that `detail` names; `waggle keys create` makes one."
+    ),
+    "SIGNATURE_MISSING": Kind(
+        401, "The call is not signed", "Sign it as its vendor does; `waggle sources check` tries it."
+    ),
+    "SIGNATURE_STALE": Kind(401, "The signature is too old", "Set the clock of the sender; sign each call anew."),
+    "SIGNATURE_WRONG": Kind(
+        401, "The signature is wrong", "Set the same secret on both sides and send the body as it was signed."
+    ),
     "SOURCE_MISMATCH": Kind(
         403, "The source belongs to another write key", "Leave `source` out, or use the write key of that source."
     ),
@@ -86,8 +106,12 @@ KINDS: dict[str, Kind] = {
     "TIME_IN_FUTURE": Kind(
         422, "The time is in the future", "Set the clock of the sender, or leave `time` out: now is then assumed."
     ),
+    "TOO_BUSY": Kind(503, "Too many wait already", "Send the same again after the time in Retry-After."),
     "TOO_DEEP": Kind(400, "The JSON is nested too deeply", "Nest at most 32 levels."),
     "TOO_MANY_EVENTS": Kind(413, "The batch is too long", "Send at most 500 events in one request."),
+    "TOO_MANY_TRIES": Kind(
+        429, "Too many unknown keys were tried from this address", "Try again after the time in Retry-After."
+    ),
     "TYPE_UNKNOWN": Kind(422, "The event type is unknown", "Use one of the types that `detail` lists."),
     "WRITE_KEY_MISSING": Kind(401, "The write key is missing", "Send the header `Authorization: Bearer <write key>`."),
     "WRITE_KEY_UNKNOWN": Kind(401, "The write key is unknown", "Use a write key that was made for your source."),

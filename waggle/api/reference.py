@@ -7,7 +7,11 @@ import msgspec
 from litestar import MediaType, Response, Router, get
 
 from waggle.api.body import MAX_EVENTS
+from waggle.api.door_reference import door_paths, door_schemas
+from waggle.api.privacy_reference import privacy_paths
 from waggle.api.problem import KINDS, PROBLEM_JSON
+from waggle.api.reading_reference import reading_paths, reading_schemas
+from waggle.api.webhooks import webhook_paths
 from waggle.domain.event import FACTS
 from waggle.services.field_rules import MAX_ID_CHARS
 
@@ -34,9 +38,13 @@ def openapi_document() -> dict[str, Any]:
     """Return the description as OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Waggle", "version": "1", "description": "Events in; clicks and unsubscribing."},
+        "info": {"title": "Waggle", "version": "1", "description": "Events in; questions of the shop; links of mails."},
         "paths": {
             "/v1/events": {"post": _receive_events()},
+            **door_paths(),
+            **reading_paths(),
+            **privacy_paths(),
+            **webhook_paths(),
             "/c/{token}": {
                 "get": _operation("Follow a link of a message", {"302": "To the link's target"}, token=True),
                 "head": _operation("Check a link; counts no click", {"200": "Always"}, token=True),
@@ -59,7 +67,10 @@ def openapi_document() -> dict[str, Any]:
         },
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {"write_key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "write_key": {"type": "http", "scheme": "bearer"},
+                "write_key_as_user": {"type": "http", "scheme": "basic", "description": "The key as user, no password"},
+            },
         },
     }
 
@@ -117,49 +128,54 @@ def _schemas() -> dict[str, Any]:
         }
         for name, fact in FACTS.items()
     ]
-    return schemas | {
-        "Event": {
-            "type": "object",
-            "description": "CloudEvents 1.0",
-            "required": ["specversion", "id", "type", "data"],
-            "properties": {
-                "specversion": {"const": "1.0"},
-                "id": _ID,
-                "source": {"type": "string", "description": "If given, the source of the write key"},
-                "type": {"enum": list(FACTS)},
-                "time": {"type": "string", "format": "date-time"},
-                "subject": _ID,
-                "data": {"type": "object"},
+    return (
+        schemas
+        | door_schemas()
+        | reading_schemas()
+        | {
+            "Event": {
+                "type": "object",
+                "description": "CloudEvents 1.0",
+                "required": ["specversion", "id", "type", "data"],
+                "properties": {
+                    "specversion": {"const": "1.0"},
+                    "id": _ID,
+                    "source": {"type": "string", "description": "If given, the source of the write key"},
+                    "type": {"enum": list(FACTS)},
+                    "time": {"type": "string", "format": "date-time"},
+                    "subject": _ID,
+                    "data": {"type": "object"},
+                },
+                "oneOf": one_of,
             },
-            "oneOf": one_of,
-        },
-        "Batch": {"type": "array", "maxItems": MAX_EVENTS, "items": {"$ref": _REFERENCE.format(name="Event")}},
-        "Receipt": {
-            "type": "object",
-            "required": ["id", "status"],
-            "properties": {
-                "id": {"type": ["string", "null"]},
-                "status": {"enum": ["accepted", "duplicate", "refused"]},
-                "problem": {"$ref": _REFERENCE.format(name="Problem")},
+            "Batch": {"type": "array", "maxItems": MAX_EVENTS, "items": {"$ref": _REFERENCE.format(name="Event")}},
+            "Receipt": {
+                "type": "object",
+                "required": ["id", "status"],
+                "properties": {
+                    "id": {"type": ["string", "null"]},
+                    "status": {"enum": ["accepted", "duplicate", "refused"]},
+                    "problem": {"$ref": _REFERENCE.format(name="Problem")},
+                },
             },
-        },
-        "Results": {
-            "type": "object",
-            "required": ["results"],
-            "properties": {"results": {"type": "array", "items": {"$ref": _REFERENCE.format(name="Receipt")}}},
-        },
-        "Problem": {
-            "type": "object",
-            "description": "RFC 9457",
-            "required": ["type", "title", "code", "detail"],
-            "properties": {
-                "type": {"type": "string", "format": "uri-reference"},
-                "title": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
-                "instance": {"type": "string", "format": "uri-reference"},
-                "code": {"enum": sorted(KINDS)},
-                "where": {"type": "string", "description": "Path of what is wrong, such as $.data.items[0].sku"},
+            "Results": {
+                "type": "object",
+                "required": ["results"],
+                "properties": {"results": {"type": "array", "items": {"$ref": _REFERENCE.format(name="Receipt")}}},
             },
-        },
-    }
+            "Problem": {
+                "type": "object",
+                "description": "RFC 9457",
+                "required": ["type", "title", "code", "detail"],
+                "properties": {
+                    "type": {"type": "string", "format": "uri-reference"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "instance": {"type": "string", "format": "uri-reference"},
+                    "code": {"enum": sorted(KINDS)},
+                    "where": {"type": "string", "description": "Path of what is wrong, such as $.data.items[0].sku"},
+                },
+            },
+        }
+    )
