@@ -1,13 +1,23 @@
 """Settings come in layers, and a mistake in one is named."""
 
+from dataclasses import dataclass
 from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
 
+from waggle.domain.secret import Secret
 from waggle.errors import BadSettings
 from waggle.resources import shipped
-from waggle.settings import Settings, TaskSettings, limited, load_settings
+from waggle.settings import (
+    Settings,
+    SourceSettings,
+    TaskSettings,
+    common_section,
+    connector_section,
+    limited,
+    load_settings,
+)
 
 
 def settings(here: Path, **environment: str) -> Settings:
@@ -232,3 +242,74 @@ def test_the_folder_one_stands_in_outweighs_what_was_shipped(tmp_path: Path) -> 
 
     assert (found.config_dir, found.api.port) == (tmp_path / "config", 3)
     assert found.api.host == "127.0.0.1"
+
+
+def test_a_source_is_a_section_of_its_own_in_file_and_environment(tmp_path: Path) -> None:
+    file = own_file(
+        tmp_path, '[source.shop-main]\nconnector = "shopify"\ncurrency = "EUR"\n[stream.bi]\nconnector = "kafka"\n'
+    )
+
+    found = settings(
+        tmp_path,
+        CONFIG=file,
+        SOURCE__SHOP_MAIN__CURRENCY="PLN",
+        SOURCE__SHOP_MAIN__SECRET_FILE="/run/secrets/shop",
+        SOURCE__TRACKER__ALLOW_FIELDS="[]",
+    )
+
+    assert dict(found.source_sections["shop-main"]) == {
+        "connector": "shopify",
+        "currency": "PLN",
+        "secret_file": "/run/secrets/shop",
+    }
+    assert sorted(found.source_sections) == ["shop-main", "tracker"]
+    assert dict(found.stream_sections["bi"]) == {"connector": "kafka"}
+    assert found.sources["source.shop-main.currency"] == "WAGGLE_SOURCE__SHOP_MAIN__CURRENCY"
+    assert not any(name.startswith(("source", "stream")) for name in found.connectors)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[source]\nshop = 5\n", "[source.<name>]"),
+        ('[source.Shop]\nconnector = "x"\n', "lower-case"),
+        ('[source."a b"]\nconnector = "x"\n', "source.a b"),
+        ('[source.waggle]\nconnector = "x"\n', "what happens here"),
+        ('[source.one]\nconnector = "x"\n[stream.one]\nconnector = "x"\n', "one names a source and a stream"),
+    ],
+)
+def test_a_source_without_a_good_name_is_refused(tmp_path: Path, text: str, named: str) -> None:
+    file = own_file(tmp_path, text)
+
+    with pytest.raises(BadSettings, match="SETTING_WRONG") as error:
+        settings(tmp_path, CONFIG=file)
+
+    assert named in error.value.message
+
+
+@pytest.mark.parametrize("name", ["SOURCE__SHOP", "SOURCE__-__KEY"])
+def test_a_variable_that_names_half_a_source_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadSettings, match="WAGGLE_SOURCE__NAME__KEY"):
+        settings(tmp_path, **{name: "x"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PigeonSettings:
+    secret: Secret
+    ca_file: str = ""
+    mapping: str = ""
+
+
+def test_a_value_may_stand_in_a_file_unless_the_key_itself_names_one(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hunter2\n", encoding="utf-8")
+    keys = {"connector": "pigeon", "secret_file": str(file), "ca_file": "/etc/ca.pem", "allow_fields": ["x"]}
+
+    found = connector_section(PigeonSettings, SourceSettings, keys, "source.p")
+
+    assert (found.secret.reveal(), found.ca_file) == ("hunter2", "/etc/ca.pem")
+    assert common_section(SourceSettings, keys, "source.p").allow_fields == ("x",)
+    with pytest.raises(BadSettings, match=r"source\.p\.sercet is no setting"):
+        connector_section(PigeonSettings, SourceSettings, {"sercet": "x"}, "source.p")
+    with pytest.raises(BadSettings, match=r"source\.p\.secret_file names /nowhere"):
+        connector_section(PigeonSettings, SourceSettings, {"secret_file": "/nowhere"}, "source.p")

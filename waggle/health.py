@@ -11,9 +11,11 @@ from waggle.api.problem import problem_handlers, problem_response, retry_after
 from waggle.engine.worker import WorkerRuntime
 from waggle.errors import TemporaryFailure
 from waggle.metrics import Metrics
+from waggle.services.pulling import Pulling
 from waggle.services.relay import Relay
 
 _RELAY_STUCK_S = 60.0
+_EXCHANGE_STUCK_S = 60.0
 _HEARD_AGAIN_WITHIN_S = 20.0
 _ANSWER_WITHIN_S = 4.0
 """Less than the time-outs of those who ask."""
@@ -66,6 +68,33 @@ class RelayHealth:
         """
         if self.relay is None:
             raise TemporaryFailure("STARTING", "the relay waits for what it needs: see its log")
+        await _within(self._database_answers, "the database")
+
+
+class ExchangeHealth:
+    """Of the process that asks sources, reads queues and tells streams; `pulling` is set once it runs."""
+
+    def __init__(self, database_answers: Check) -> None:
+        self.pulling: Pulling | None = None
+        self._database_answers = database_answers
+
+    async def check_alive(self) -> None:
+        """Tell a loop that waits for its source from one that is stuck.
+
+        Raises:
+            TemporaryFailure: EXCHANGE_STUCK.
+        """
+        if self.pulling is not None and self.pulling.stillness_s > _EXCHANGE_STUCK_S:
+            raise TemporaryFailure("EXCHANGE_STUCK", f"a loop has not turned for {self.pulling.stillness_s:.0f} s")
+
+    async def check_ready(self) -> None:
+        """Ask the database.
+
+        Raises:
+            TemporaryFailure: STARTING, or what the database said.
+        """
+        if self.pulling is None:
+            raise TemporaryFailure("STARTING", "the exchange waits for what it needs: see its log")
         await _within(self._database_answers, "the database")
 
 

@@ -89,4 +89,6 @@ async def installed(
 
 def _parts(app: App, environment: Mapping[str, str]) -> list[Part]:
     names = ["mailbox"] if app.settings.mailbox.enabled else []
-    return [Part(name, [name], environment) for name in (*names, "api", "relay", "worker")]
+    names += ["api", "relay", "worker"]
+    names += ["exchange"] if app.has_exchange else []
+    return [Part(name, [name], environment) for name in names]

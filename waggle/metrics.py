@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
 from importlib.metadata import version
 from typing import Protocol
 
@@ -22,8 +23,12 @@ from waggle.domain.message import MessageState
 from waggle.errors import TemporaryFailure
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
-from waggle.ports.unit_of_work import UnitOfWork
+from waggle.ports.keys import Key
+from waggle.ports.pulling import MAIN, Coverage, Cursor
+from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.services.access import is_good
 from waggle.services.overview import Overview, look
+from waggle.services.streaming import StreamLine
 
 log = get_logger(__name__)
 
@@ -107,13 +112,68 @@ class Census(Collector):
             overview = await look(store)
             oldest_at = await store.read(lambda tx: tx.events.oldest_pending_at())
             waiting_s = 0.0 if oldest_at is None else (self._clock.now() - oldest_at).total_seconds()
-            self._found = [*_counts(overview), _age(max(0.0, waiting_s))]
+            keys = await store.read(lambda tx: tx.keys.all())
+            now = self._clock.now()
+            late = await store.read(lambda tx: tx.privacy_requests.count_overdue(now))
+            self._found = [
+                *_counts(overview),
+                _age(max(0.0, waiting_s)),
+                _age_of_keys(keys, now),
+                _overdue(late),
+            ]
         except TemporaryFailure as failure:
             log.debug("nothing counted", code=failure.code)
         finally:
             self._counting = None
             took_s = time.monotonic() - began_s
             self._fresh_until_s = time.monotonic() + max(_COUNT_EVERY_S, _REST_FACTOR * took_s)
+
+
+class SourceCensus(Collector):
+    """How fresh the facts of each source are, and how it goes with asking; `store` is set once that is open."""
+
+    def __init__(self, freshness: Callable[[Transaction, datetime], Sequence[Coverage]], clock: Clock) -> None:
+        self.store: UnitOfWork | None = None
+        self._freshness = freshness
+        self._clock = clock
+        self._coverage: Sequence[Coverage] = ()
+        self._cursors: Sequence[Cursor] = ()
+        self._fresh_until_s = 0.0
+
+    async def refresh(self) -> None:
+        """Read, unless that was done a moment ago; what cannot be read in time is left out."""
+        if self.store is None or time.monotonic() < self._fresh_until_s:
+            return
+        self._fresh_until_s = time.monotonic() + _COUNT_EVERY_S
+        self._coverage, self._cursors = (), ()
+
+        def look(tx: Transaction) -> tuple[Sequence[Coverage], Sequence[Cursor]]:
+            return self._freshness(tx, self._clock.now()), tx.pulling.cursors()
+
+        try:
+            async with asyncio.timeout(_COUNT_WITHIN_S):
+                self._coverage, self._cursors = await self.store.read(look)
+        except (TemporaryFailure, TimeoutError):
+            log.debug("freshness not read")
+
+    def collect(self) -> Iterator[Metric]:
+        """Return how old the youngest moment is until which everything is known, and failures since the last page."""
+        now = self._clock.now()
+        ages = GaugeMetricFamily(
+            "waggle_source_freshness_seconds",
+            "Age of the moment until which everything that happened in a source is known here, by kind of fact.",
+            labels=("source", "kind"),
+        )
+        for each in self._coverage:
+            ages.add_metric([each.source, each.kind], max(0.0, (now - each.covered_until).total_seconds()))
+        yield ages
+        failures = GaugeMetricFamily(
+            "waggle_source_failures", "Tries in a row in which a source could not be read.", labels=("source",)
+        )
+        for cursor in self._cursors:
+            if cursor.walk == MAIN:
+                failures.add_metric([cursor.source], cursor.failures)
+        yield failures
 
 
 class Breaker(Protocol):
@@ -144,6 +204,50 @@ class BreakerCollector(Collector):
         yield family
 
 
+class StreamCollector(Collector):
+    """How far each stream is behind."""
+
+    def __init__(self, lines: Callable[[], Awaitable[Sequence[StreamLine]]], clock: Clock) -> None:
+        self._ask = lines
+        self._clock = clock
+        self._lines: Sequence[StreamLine] = ()
+        self._fresh_until_s = 0.0
+
+    async def refresh(self) -> None:
+        """Look, unless that was done a moment ago."""
+        if time.monotonic() < self._fresh_until_s:
+            return
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(_COUNT_WITHIN_S):
+                self._lines = await self._ask()
+        except (TemporaryFailure, TimeoutError):
+            self._lines = ()
+        took_s = time.monotonic() - began_s
+        self._fresh_until_s = time.monotonic() + max(_COUNT_EVERY_S, _REST_FACTOR * took_s)
+
+    def collect(self) -> Iterator[Metric]:
+        """Return what was found last."""
+        waiting = GaugeMetricFamily(
+            "waggle_stream_waiting", "Events and outcomes that a stream was not told yet.", labels=("stream",)
+        )
+        age = GaugeMetricFamily(
+            "waggle_stream_waiting_oldest_seconds",
+            "Age of the oldest that a stream was not told yet.",
+            labels=("stream",),
+        )
+        failures = GaugeMetricFamily(
+            "waggle_stream_failures", "How often in a row telling a stream has failed.", labels=("stream",)
+        )
+        now = self._clock.now()
+        for line in self._lines:
+            waiting.add_metric([line.name], line.waiting)
+            age_s = (now - line.waiting_since).total_seconds() if line.waiting_since is not None else 0.0
+            age.add_metric([line.name], max(0.0, age_s))
+            failures.add_metric([line.name], line.failures)
+        yield from (waiting, age, failures)
+
+
 def _counts(overview: Overview) -> Iterator[Metric]:
     messages, enrolments = Counter[str](), Counter[str]()
     for (_, state, _), count in overview.messages.items():
@@ -157,6 +261,21 @@ def _counts(overview: Overview) -> Iterator[Metric]:
     )
     yield _by_state("waggle_messages", "Messages to shoppers.", _MESSAGE_STATES, messages)
     yield _by_state("waggle_enrolments", "Enrolments in journeys.", _ENROLMENT_STATES, enrolments)
+
+
+def _age_of_keys(keys: Sequence[Key], now: datetime) -> Metric:
+    ages_s = [(now - key.created_at).total_seconds() for key in keys if is_good(key, now) and key.replaced_by is None]
+    return GaugeMetricFamily(
+        "waggle_keys_oldest_seconds",
+        "Age of the oldest key that is good and not being replaced.",
+        max(ages_s, default=0.0),
+    )
+
+
+def _overdue(requests: int) -> Metric:
+    return GaugeMetricFamily(
+        "waggle_privacy_requests_overdue", "Requests of customers about their data not answered in time.", requests
+    )
 
 
 def _age(waiting_s: float) -> Metric:

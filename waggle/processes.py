@@ -5,21 +5,23 @@ import math
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import cast
 
 from litestar.types import ASGIApp
 
 from waggle.api.metrics import ApiMetrics
+from waggle.api.webhooks import WebhookMetrics
 from waggle.app import App, StoreReadiness
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
 from waggle.engine.worker.metrics import WorkerCollector
 from waggle.errors import BadSettings
-from waggle.health import ApiHealth, RelayHealth, WorkerHealth
+from waggle.health import ApiHealth, ExchangeHealth, RelayHealth, WorkerHealth
 from waggle.listening import listening
 from waggle.log import get_logger
 from waggle.mailbox import run_mailbox
-from waggle.metrics import BreakerCollector, Census, Metrics
+from waggle.metrics import BreakerCollector, Census, Metrics, SourceCensus, StreamCollector
+from waggle.ports.sources import EventQueue, EventStream
 from waggle.reaching import engine_address, engine_answers, engine_client, patiently
 from waggle.serving import health_told, serve
 from waggle.settings import Settings
@@ -46,14 +48,17 @@ async def run_api(app: App, stop: asyncio.Event) -> None:
     health = ApiHealth(lambda: StoreReadiness(app.store).check())
     metrics = Metrics("api")
     counted = ApiMetrics(metrics.registry)
+    heard = WebhookMetrics(metrics.registry, app.clock)
     async with health_told(health, metrics, settings.health_host, settings.health_port, "api.health_port"):
         if await patiently("database", stop, lambda: _opened(app)) is None:
             return
         with listening(settings.host, settings.port, "api.port") as sock:
             log.info("api open", host=settings.host, port=settings.port)
             health.is_open = True
-            api = cast("ASGIApp", app.api(counted.received))  # two libraries' names of one protocol
+            # Two libraries' names of one protocol.
+            api = cast("ASGIApp", app.api(counted.received, heard.heard, counted.shown))
             await serve(counted.measured(api), sock, stop)
+            await app.access.close()
 
 
 async def run_relay(app: App, stop: asyncio.Event) -> None:
@@ -67,22 +72,64 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
     census = Census(app.clock)
     metrics = Metrics("relay")
     metrics.add(census, census.refresh)
+    sources = SourceCensus(app.freshness.known_until, app.clock)
+    metrics.add(sources, sources.refresh)
     settings = app.settings.relay
     async with (
-        traced("waggle-relay", app.settings.telemetry.otlp_endpoint),
+        _traced("waggle-relay", app),
         health_told(health, metrics, settings.health_host, settings.health_port, "relay.health_port"),
     ):
         census.store = await patiently("database", stop, lambda: _opened(app))
         if census.store is None:
             return
+        sources.store = census.store
         # The engine need not answer yet: events are applied meanwhile.
         address = await patiently("engine", stop, lambda: asyncio.to_thread(engine_address, app))
         if address is None:
             return
         async with engine_client(app, address) as engine:
             health.relay = app.relay(engine)
+            await app.keep_consent_texts()
             log.info("relay started", engine=address)
-            await health.relay.run(stop)
+            async with asyncio.TaskGroup() as running:
+                running.create_task(health.relay.run(stop))
+                running.create_task(app.retention.run(stop))
+
+
+async def run_exchange(app: App, stop: asyncio.Event) -> None:
+    """Ask sources, read queues and tell streams; whoever is away is waited for.
+
+    Raises:
+        BadSettings: NOTHING_TO_EXCHANGE, PORT_TAKEN, or the section of a source or stream is wrong.
+    """
+    if not app.has_exchange:
+        raise BadSettings(
+            "NOTHING_TO_EXCHANGE", "no [source.<name>] can be asked or read, and there is no [stream.<name>]"
+        )
+    health = ExchangeHealth(lambda: StoreReadiness(app.store).check())
+    settings = app.settings.exchange
+    metrics = Metrics("exchange")
+    async with (
+        _traced("waggle-exchange", app),
+        health_told(health, metrics, settings.health_host, settings.health_port, "exchange.health_port"),
+    ):
+        if await patiently("database", stop, lambda: _opened(app)) is None:
+            return
+        told = StreamCollector(app.outbox.lines, app.clock)
+        metrics.add(told, told.refresh)
+        pulling, queues, streaming = app.pulling(), app.queues(), app.streaming()
+        log.info(
+            "exchange started",
+            asked=[plan.source for plan in app.feed_plans],
+            read=[section.name for section in app.source_sections(EventQueue)],
+            told=[section.name for section in app.stream_sections(EventStream)],
+        )
+        health.pulling = pulling
+        async with asyncio.TaskGroup() as running:
+            running.create_task(pulling.run(stop))
+            running.create_task(streaming.run(stop))
+            for reader in queues:
+                running.create_task(reader.run(stop))
 
 
 async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -> None:
@@ -108,7 +155,7 @@ async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -
     metrics = Metrics("worker")
     metrics.add(WorkerCollector(lambda: health.runtime))
     async with (
-        traced("waggle-worker", app.settings.telemetry.otlp_endpoint),
+        _traced("waggle-worker", app),
         health_told(health, metrics, settings.health_host, settings.health_port, "worker.health_port"),
     ):
         services = await patiently("database", stop, lambda: asyncio.to_thread(app.services))
@@ -147,10 +194,12 @@ def check_doors(settings: Settings) -> None:
 def doors(settings: Settings) -> list[tuple[str, int, str]]:
     """Return host, port and setting of everything that the parts listen on."""
     api, mailbox, relay, worker = settings.api, settings.mailbox, settings.relay, settings.worker
+    exchange = settings.exchange
     found = [
         (api.host, api.port, "api.port"),
         (api.health_host, api.health_port, "api.health_port"),
         (relay.health_host, relay.health_port, "relay.health_port"),
+        (exchange.health_host, exchange.health_port, "exchange.health_port"),
         (worker.health_host, worker.health_port, "worker.health_port"),
     ]
     if mailbox.enabled:
@@ -193,3 +242,8 @@ async def _stop_with_supervisor(stop: asyncio.Event) -> None:
     if supervisor is not None:
         log.warning("supervisor is gone, ending")
         stop.set()
+
+
+def _traced(service: str, app: App) -> AbstractAsyncContextManager[None]:
+    telemetry = app.settings.telemetry
+    return traced(service, telemetry.otlp_endpoint, allow_plaintext=telemetry.allow_plaintext)

@@ -1,6 +1,7 @@
 """What an installation sets: defaults, then a file, then the environment; read once, typed, frozen."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -8,11 +9,13 @@ from datetime import time, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
+from waggle.domain.loopback import is_loopback
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings
 from waggle.log import Form
@@ -21,16 +24,21 @@ from waggle.resources import shipped
 T = TypeVar("T")
 
 PREFIX = "WAGGLE_"
-_PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE", "SUPERVISOR_PID"})
-"""Variables that say where things lie; they are not keys of a section."""
+_PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE", "SUPERVISOR_PID", "PERSON"})
+"""Variables that say where things lie and who is at work; they are not keys of a section."""
 _TASKS = "worker.tasks."
 """Begins the name of a section that sets limits for one task type."""
+_SOURCE, _STREAM = "source.", "stream."
+"""Begin the names of sections of one source or stream each."""
+_OWN_SOURCE = "waggle"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
     url: Secret
     busy_timeout_s: float
+    allow_plaintext: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +48,25 @@ class ApiSettings:
     public_url: str
     health_host: str
     health_port: int
+    tracker_origins: str
+    requests_per_s: Annotated[int, Meta(ge=0)]
+    events_per_s: Annotated[int, Meta(ge=0)]
+    bodies_bytes: Annotated[int, Meta(ge=1_048_576)]
+    body_timeout_s: Annotated[float, Meta(gt=0, le=600)]
+    waiting_events: Annotated[int, Meta(ge=500)]
+    segment_currency: Annotated[str, Meta(pattern="^([A-Z]{3})?$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    remind_after: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
     address: str
     tls: bool
+    allow_plaintext: bool
     ca_file: str
     cert_file: str
     key_file: str
@@ -102,6 +123,24 @@ class RelaySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSettings:
+    health_host: str
+    health_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreshnessSettings:
+    """How old facts may be when a message leaves; None: of any age."""
+
+    stock: timedelta | None = None
+    price: timedelta | None = None
+    order: timedelta | None = None
+    cart: timedelta | None = None
+    look_again_after: timedelta = timedelta(minutes=5)
+    """How long a message waits that would rest on older ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
     """What an installation sets for one task type; None: what the task declares."""
 
@@ -125,12 +164,72 @@ class WorkerSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetrySettings:
     otlp_endpoint: str
+    allow_plaintext: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    merge_by_email: bool
+    merge_by_phone: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacySettings:
+    master_key_file: str
+    erased_list_file: str
+    keep_ip: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSettings:
     form: Form
     level: Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """What may be set for every source, whatever its connector."""
+
+    connector: str = ""
+    """Empty: it sends to `/v1/events` with a write key."""
+    mapping: str = ""
+    """Names a file in config/mappings that says what its fields mean."""
+    allow_fields: tuple[str, ...] = ()
+    """Fields of `data` beyond the vocabulary that are kept."""
+    pull_every: timedelta | None = None
+    """How often a source is asked that can be; None: each 5 minutes, or for one that calls us, when it is silent."""
+    expect_within: timedelta | None = None
+    """So long a source that calls us may be silent before a call counts as lost."""
+    first_pull: timedelta | None = None
+    """How far back the first asking reaches; None: to the beginning."""
+    covers: tuple[str, ...] = ()
+    """Kinds of fact it tells (stock, price, order, cart ...), beyond those that are learned from what it told."""
+    page_timeout_s: Annotated[float, Meta(gt=0, le=600)] = 60.0
+    """For one page of what it is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """What may be set for every stream, whatever its connector."""
+
+    connector: str
+    purpose: str = ""
+    """What it is told for: a [disclosure.<purpose>] of privacy.toml; empty: it is told nothing personal."""
+    begin: Literal["now", "beginning"] = "now"
+    """Where a new stream starts; `waggle streams rewind` sets it elsewhere later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSection:
+    """One source or stream as it is set, its own keys not yet typed: only its connector knows them."""
+
+    name: str
+    """The `source` of its events."""
+    connector: str
+    keys: Mapping[str, object]
+    """All but `connector`."""
+    section: str
+    """As it is written, such as `source.shopify-main`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,17 +241,26 @@ class Settings:
     bpmn_dir: Path
     database: DatabaseSettings
     api: ApiSettings
+    access: AccessSettings
     engine: EngineSettings
     mailbox: MailboxSettings
     shop: ShopSettings
     policy: PolicySettings
     score: ScoreSettings
     relay: RelaySettings
+    exchange: ExchangeSettings
+    freshness: FreshnessSettings
     worker: WorkerSettings
     telemetry: TelemetrySettings
     log: LogSettings
+    privacy: PrivacySettings
+    identity: IdentitySettings
     connectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Sections named after connectors, not yet typed: only a connector knows its keys."""
+    source_sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By name: what the sections [source.<name>] set, not yet typed."""
+    stream_sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """By name: what the sections [stream.<name>] set, not yet typed."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """`section.key` -> where its value came from; `worker.tasks.<task type>` is a section too."""
 
@@ -160,6 +268,21 @@ class Settings:
     def database_url(self) -> str:
         """The database; without a setting an SQLite file in the home folder."""
         return self.database.url.reveal() or f"sqlite:///{self.home / 'waggle.db'}"
+
+    @property
+    def master_key_file(self) -> Path | None:
+        """Where the master keys lie; None: nowhere, for the database is on another host and nothing is set."""
+        if self.privacy.master_key_file:
+            return Path(self.privacy.master_key_file).expanduser()
+        # Without a host it is a file, or the socket of a server on this machine.
+        host = urlsplit(self.database_url).hostname
+        return self.home / "keys" / "master.toml" if host is None or is_loopback(host) else None
+
+    @property
+    def erased_list_file(self) -> Path:
+        """Where those are listed who were erased, outside the database and every backup."""
+        named = self.privacy.erased_list_file
+        return Path(named).expanduser() if named else self.home / "keys" / "erased.jsonl"
 
     @property
     def embedded_engine(self) -> bool:
@@ -175,15 +298,20 @@ class Settings:
 _SECTIONS: dict[str, type] = {
     "database": DatabaseSettings,
     "api": ApiSettings,
+    "access": AccessSettings,
     "engine": EngineSettings,
     "mailbox": MailboxSettings,
     "shop": ShopSettings,
     "policy": PolicySettings,
     "score": ScoreSettings,
     "relay": RelaySettings,
+    "exchange": ExchangeSettings,
+    "freshness": FreshnessSettings,
     "worker": WorkerSettings,
     "telemetry": TelemetrySettings,
     "log": LogSettings,
+    "privacy": PrivacySettings,
+    "identity": IdentitySettings,
 }
 
 
@@ -211,8 +339,14 @@ def load_settings(environment: Mapping[str, str] | None = None, *, here: Path | 
         config_dir=config_dir,
         bpmn_dir=bpmn_dir,
         connectors=MappingProxyType(
-            {name: keys for name, keys in sections.items() if name not in _SECTIONS and not name.startswith(_TASKS)}
+            {
+                name: keys
+                for name, keys in sections.items()
+                if name not in _SECTIONS and not name.startswith((_TASKS, _SOURCE, _STREAM))
+            }
         ),
+        source_sections=MappingProxyType(_named(sections, _SOURCE)),
+        stream_sections=MappingProxyType(_named(sections, _STREAM)),
         sources=MappingProxyType(sources),
         **typed,
     )
@@ -266,6 +400,46 @@ def typed_section(
         raise BadSettings("SETTING_WRONG", _wrong(str(error), section, sources)) from error
 
 
+def connector_section(
+    kind: type[T],
+    common: type,
+    keys: Mapping[str, object],
+    section: str,
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> T:
+    """Return the keys of [*section*] that *kind* knows, typed; those that only *common* knows are left out.
+
+    `<key>_file` names a file that holds the value of `<key>`, unless *kind* has a key of that name itself.
+
+    Raises:
+        BadSettings: a key is unknown, missing or of the wrong kind, or a file cannot be read.
+    """
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    shared = {each.name for each in fields(common)} - known
+    own: dict[str, object] = {}
+    for key, value in keys.items():
+        if key in shared:
+            continue
+        held = key.removesuffix("_file")
+        if key not in known and held in known and held != key:
+            own[held] = _read_secret(f"{section}.{key}", str(value))
+        else:
+            own[key] = value
+    return typed_section(kind, own, section, sources)
+
+
+def common_section(
+    common: type[T], keys: Mapping[str, object], section: str, sources: Mapping[str, str] = MappingProxyType({})
+) -> T:
+    """Return those keys of [*section*] that *common* knows, typed.
+
+    Raises:
+        BadSettings: one is missing or of the wrong kind.
+    """
+    known = {each.name for each in fields(common)}  # type: ignore[arg-type]
+    return typed_section(common, {key: keys[key] for key in keys if key in known}, section, sources)
+
+
 def _wrong(error: str, section: str, sources: Mapping[str, str]) -> str:
     """Turn "Expected `int`, got `str` - at `$.port`" into words that begin with the setting; no value is quoted."""
     expected, found, path = error.rpartition(" - at `$.")
@@ -280,6 +454,14 @@ def _limits(sections: Mapping[str, Mapping[str, object]], sources: Mapping[str, 
         name.removeprefix(_TASKS): typed_section(TaskSettings, keys, name, sources)
         for name, keys in sorted(sections.items())
         if name.startswith(_TASKS)
+    }
+
+
+def _named(sections: Mapping[str, Mapping[str, object]], prefix: str) -> dict[str, Mapping[str, object]]:
+    return {
+        name.removeprefix(prefix): MappingProxyType(dict(keys))
+        for name, keys in sorted(sections.items())
+        if name.startswith(prefix)
     }
 
 
@@ -326,7 +508,8 @@ def _layered(files: list[Path], environment: Mapping[str, str]) -> tuple[dict[st
         if not name.startswith(PREFIX) or name.removeprefix(PREFIX) in _PLACES:
             continue
         section, key = _spelt(name)
-        if key.endswith("_file") and not _is_key(section, key):
+        # What a source's connector calls its keys is not known here: `connector_section` reads its files.
+        if key.endswith("_file") and not _is_key(section, key) and not section.startswith((_SOURCE, _STREAM)):
             put(section, key.removesuffix("_file"), _read_secret(name, value), f"{name} (a file)")
         else:
             put(section, key, value, name)
@@ -334,16 +517,33 @@ def _layered(files: list[Path], environment: Mapping[str, str]) -> tuple[dict[st
 
 
 def _tables(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the sections of *file*; those in [worker.tasks] are sections of their own, so that each key has a layer."""
-    for section, keys in _read_toml(file).items():
+    """Yield the sections of *file*; [worker.tasks.x], [source.x] and [stream.x] are sections of their own.
+
+    So each of their keys has a layer.
+    """
+    for section, keys in read_table(file).items():
         if not isinstance(keys, dict):
             raise BadSettings("SETTING_WRONG", f"{file}: {section!r} stands outside any [section]")
+        if f"{section}." in {_SOURCE, _STREAM}:
+            yield from _named_tables(file, section, keys)
+            continue
         tasks = keys.pop("tasks", {}) if section == "worker" else {}
         yield section, keys
         if not isinstance(tasks, dict) or not all(isinstance(limits, dict) for limits in tasks.values()):
             raise BadSettings("SETTING_WRONG", f"{file}: write limits of a task type under [worker.tasks.<task type>]")
         for task_type, limits in tasks.items():
             yield f"{_TASKS}{task_type}", limits
+
+
+def _named_tables(file: Path, section: str, named: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, keys in named.items():
+        if not isinstance(keys, dict) or not _NAME.fullmatch(name):
+            raise BadSettings(
+                "SETTING_WRONG",
+                f"{file}: write [{section}.<name>], with a name of lower-case letters, digits and hyphens, "
+                f"instead of {section}.{name}",
+            )
+        yield f"{section}.{name}", keys
 
 
 def _spelt(name: str) -> tuple[str, str]:
@@ -356,6 +556,12 @@ def _spelt(name: str) -> tuple[str, str]:
             raise BadSettings(
                 "SETTING_UNKNOWN", f"{name}: write WAGGLE_WORKER__TASKS__TASK_TYPE__KEY, with _ for - in the task type"
             )
+        case ["source" | "stream" as kind, named, *rest] if rest and _NAME.fullmatch(named.replace("_", "-")):
+            return f"{kind}.{named.replace('_', '-')}", "__".join(rest)
+        case ["source" | "stream" as kind, *_]:
+            raise BadSettings(
+                "SETTING_UNKNOWN", f"{name}: write WAGGLE_{kind.upper()}__NAME__KEY, with _ for - in the name"
+            )
         case [section, *rest] if rest:
             return section, "__".join(rest)
     raise BadSettings("SETTING_UNKNOWN", f"{name}: write WAGGLE_SECTION__KEY, with two underscores")
@@ -366,7 +572,12 @@ def _is_key(section: str, key: str) -> bool:
     return section in _SECTIONS and key in {each.name for each in fields(_SECTIONS[section])}
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
+def read_table(file: Path) -> dict[str, Any]:
+    """Return what a TOML file says.
+
+    Raises:
+        BadSettings: CONFIG_UNREADABLE.
+    """
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -381,6 +592,13 @@ def _read_secret(name: str, file: str) -> str:
 
 
 def _check(settings: Settings) -> None:
+    if _OWN_SOURCE in settings.source_sections:
+        raise BadSettings(
+            "SETTING_WRONG", f"source.{_OWN_SOURCE}: that is the source of what happens here; name it otherwise"
+        )
+    for name in settings.source_sections:
+        if name in settings.stream_sections:
+            raise BadSettings("SETTING_WRONG", f"{name} names a source and a stream: name one of them otherwise")
     zone = settings.policy.default_time_zone
     try:
         ZoneInfo(zone)

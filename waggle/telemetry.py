@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
+from waggle.domain.loopback import is_loopback
 from waggle.engine.tracing import ROOT, TRACER
 from waggle.errors import BadSettings
 from waggle.log import get_logger
@@ -32,7 +33,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @asynccontextmanager
-async def traced(service: str, otlp_endpoint: str) -> AsyncIterator[None]:
+async def traced(service: str, otlp_endpoint: str, *, allow_plaintext: bool = False) -> AsyncIterator[None]:
     """Export the spans of everything started in the context, as *service*; without an endpoint nothing is done.
 
     Raises:
@@ -41,7 +42,7 @@ async def traced(service: str, otlp_endpoint: str) -> AsyncIterator[None]:
     if not otlp_endpoint:
         yield
         return
-    exporter = _PatientExporter(_exporter(otlp_endpoint), otlp_endpoint)
+    exporter = _PatientExporter(_exporter(otlp_endpoint, allow_plaintext=allow_plaintext), otlp_endpoint)
     # Its lines come once for each batch that fails; ours come once for each trouble.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     provider = TracerProvider(
@@ -107,12 +108,17 @@ class _PatientExporter(SpanExporter):
         self._lost += count
 
 
-def _exporter(otlp_endpoint: str) -> OTLPSpanExporter:
+def _exporter(otlp_endpoint: str, *, allow_plaintext: bool) -> OTLPSpanExporter:
     parts = urlsplit(otlp_endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadSettings(
             "SETTING_WRONG",
             f"telemetry.otlp_endpoint: {otlp_endpoint!r} is no address such as http://127.0.0.1:4318",
+        )
+    if parts.scheme == "http" and not allow_plaintext and not is_loopback(parts.hostname):
+        raise BadSettings(
+            "PLAINTEXT_REFUSED",
+            "telemetry.otlp_endpoint is another machine: begin it with https://, or set allow_plaintext = true",
         )
     session = requests.Session()
     # A proxy set for the machine cannot reach the machine's own loopback.

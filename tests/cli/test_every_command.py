@@ -22,8 +22,14 @@ EVERY = list(paths(commands))
 
 def test_the_commands_are_these() -> None:
     assert {path[0] for path in EVERY if path} == {
-        *("up", "demo", "deploy", "doctor", "tasks", "keys", "messages", "engine"),
-        *("api", "relay", "worker", "mailbox"),
+        *("up", "demo", "deploy", "doctor", "tasks", "keys", "people", "audit", "messages", "engine"),
+        *("api", "relay", "worker", "exchange", "mailbox"),
+        *("sources", "import"),
+        *("customer", "replay"),
+        *("events", "engine-messages"),
+        *("streams", "export"),
+        *("backup", "privacy"),
+        *("consents", "privacy-requests", "retention", "transfers"),
     }
 
 
@@ -35,7 +41,7 @@ def test_its_help_has_an_example_that_can_be_typed(waggle: CommandLine, path: tu
     assert said.code == 0
     assert "Example: " in text
     example = text.partition("Example: ")[2]
-    typed = re.match(r"(?:WAGGLE_\w+=\S+ )*waggle ([a-z]+)(?: ([a-z]+))?", example)
+    typed = re.match(r"(?:WAGGLE_\w+=\S+ )*waggle ([a-z-]+)(?: ([a-z]+))?", example)
     assert typed is not None, example
     assert typed[1] in {each[0] for each in EVERY if each}
     assert path[:1] in {(), (typed[1],)}

@@ -162,7 +162,7 @@ async def test_a_token_is_never_sent_in_the_open() -> None:
     oauth = OAuthClient("waggle", "top-secret", "https://login.example.com/token")
 
     with pytest.raises(BadSettings, match="OAUTH_WITHOUT_TLS"):
-        connect(GatewayAddress("zeebe.example.com:443", oauth=oauth))
+        connect(GatewayAddress("zeebe.example.com:443", oauth=oauth, allow_plaintext=True))
 
     assert "top-secret" not in repr(oauth)
 

@@ -42,7 +42,11 @@ class World:
                 self.tables["customers"].append({"customer_id": data["customer_id"]})
             case "consent-given" | "consent-withdrawn":
                 given = event_type == "consent-given"
-                row = {"customer_id": data["customer_id"], "given": given, "stated_at": at(second)}
+                row = {
+                    "customer_id": data["customer_id"],
+                    "state": "granted" if given else "withdrawn",
+                    "stated_at": at(second),
+                }
                 self.tables["consents"].append(row)
             case "cart-updated":
                 rows = [row for row in self.tables["carts"] if row["cart_id"] != data["cart_id"]]

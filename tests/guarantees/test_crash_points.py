@@ -166,7 +166,7 @@ async def test_the_transactions_of_the_product_are_passed_in_order_with_their_na
     clock = HandClock()
     shop = facts.shop(ProbedStore(store, passed.append), clock, RememberingEngine())
     await shop.customer()
-    assert passed[:6] == [f"Intake.accept.{point}" for point in ("before", "inside", "after")] * 2
+    assert passed[:6] == [f"Gathering.store.{point}" for point in ("before", "inside", "after")] * 2
     assert passed[6:] == [f"Relay.apply_batch.{point}" for point in ("before", "inside", "after")]
     passed.clear()
     await shop.relay.apply_events()
@@ -313,7 +313,7 @@ async def test_an_api_that_dies_around_its_commit_or_answer_keeps_what_it_accept
     }
     app = App(load_settings(environment | {"WAGGLE_LOG__LEVEL": "error"}))
     headers = {"Authorization": f"Bearer {await app.write_keys.create('shop')}"}
-    named = [f"Intake.accept.{where}" for where in ("before", "inside", "after")]
+    named = [f"Gathering.store.{where}" for where in ("before", "inside", "after")]
     dying = [f"api.{name}" for name in (*named, "receive.answer.before", "receive.answer.after")]
     async with (
         Keeper([part("api", ["api"], environment)], tmp_path, points=points) as keeper,

@@ -17,6 +17,7 @@ from waggle.app import App
 from waggle.errors import BadSettings, TemporaryFailure, WaggleError
 from waggle.listening import listener, listening
 from waggle.ports.email import EmailSender
+from waggle.ports.sources import EventFeed, EventQueue, EventStream, Webhook
 from waggle.processes import doors
 from waggle.reaching import engine_answers
 from waggle.registry import find_connectors
@@ -66,6 +67,7 @@ async def _examine() -> list[Finding]:
     checks: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("tasks", lambda: _tasks(app)),
         ("connectors", lambda: _connectors(app)),
+        ("sources", lambda: _sources(app)),
         ("diagrams", lambda: _diagrams(app)),
         ("messages", lambda: _messages(app)),
         ("database", lambda: _database(app)),
@@ -136,6 +138,20 @@ async def _connectors(app: App) -> str:
     return ", ".join(doors)
 
 
+async def _sources(app: App) -> str:
+    """Make everything that sections of sources and streams ask for, so that a wrong secret or key is found here."""
+    ports: list[type] = [Webhook, EventFeed, EventQueue, EventStream]
+    told = []
+    for section in [*app.source_sections(), *app.stream_sections()]:
+        if section.connector:
+            app.typed(section)
+        told.append(f"{section.name} ({section.connector or 'write key'})")
+    for port in ports:
+        for section in [*app.source_sections(port), *app.stream_sections(port)]:
+            app.made(section, port)
+    return ", ".join(told) or "none set besides write keys"
+
+
 async def _diagrams(app: App) -> str:
     settings = app.settings
     refuse_wrong(settings.bpmn_dir, settings.config_dir, app.tasks)
@@ -153,7 +169,9 @@ async def _database(app: App) -> str:
     pending = await app.store.read(lambda tx: tx.events.count_pending())
     set_aside = await app.store.read(lambda tx: tx.events.quarantined())
     kind = "SQLite" if app.settings.database_url.startswith("sqlite") else "PostgreSQL"
-    return f"{kind}, up to date; {pending} events to apply, {len(set_aside)} set aside"
+    old = sum(line.remind for line in await app.keys.list())
+    reminder = f"; {old} keys are old: `waggle keys list` shows which, `waggle keys rotate` replaces one" if old else ""
+    return f"{kind}, up to date; {pending} events to apply, {len(set_aside)} set aside{reminder}"
 
 
 async def _engine(app: App) -> str:

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from waggle.app import App
+from waggle.cli.acting import By, acting
+from waggle.cli.with_app import with_app
 from waggle.services.message_doubts import MessageLine, Verdict
 from waggle.settings import load_settings
 
@@ -49,7 +51,7 @@ def messages(*, in_doubt: bool = False, json: bool = False) -> None:
 
 
 @app.command
-def settle(message_id: str, *, verdict: Annotated[Verdict, Parameter(name="--as")], by: str, why: str) -> None:
+def settle(message_id: str, *, verdict: Annotated[Verdict, Parameter(name="--as")], why: str, by: By = None) -> None:
     """Say what became of a message in doubt. It stands for ever, and the audit log keeps who said it.
 
     Settled as failed, its coupon goes back to the budget. The message is not sent again either way.
@@ -62,16 +64,16 @@ def settle(message_id: str, *, verdict: Annotated[Verdict, Parameter(name="--as"
         As `waggle messages --in-doubt` shows it.
     verdict
         sent: it left. failed: it did not.
-    by
-        Who says so.
     why
         How it was found out, without naming the shopper.
+    by
+        Who says so; without it, who is logged in.
     """
-    waggle = App(load_settings())
-    try:
-        asyncio.run(waggle.doubts.settle(message_id, verdict, by=by, why=why))
-    finally:
-        waggle.close()
+
+    async def say(waggle: App) -> None:
+        await waggle.doubts.settle(message_id, verdict, by=await acting(waggle, by, "events:manage"), why=why)
+
+    with_app(say)
     print(f"{message_id} is settled as {verdict}.")
 
 

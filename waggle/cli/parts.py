@@ -15,7 +15,7 @@ def api() -> None:
 
     Example: `WAGGLE_API__PORT=8601 waggle api`
     """
-    _run(run_api)
+    run_part(run_api)
 
 
 def relay() -> None:
@@ -23,7 +23,7 @@ def relay() -> None:
 
     Example: `waggle relay`
     """
-    _run(run_relay)
+    run_part(run_relay)
 
 
 def worker(
@@ -54,7 +54,7 @@ def worker(
     """
     given = {"concurrency": concurrency, "rate_per_s": rate_per_s, "timeout_s": timeout_s, "retries": retries}
     limits = {key: value for key, value in given.items() if value is not None}
-    _run(partial(_worker, task_types), limited(load_settings(), task_types, limits))
+    run_part(partial(_worker, task_types), limited(load_settings(), task_types, limits))
 
 
 def mailbox() -> None:
@@ -62,14 +62,15 @@ def mailbox() -> None:
 
     Example: `waggle mailbox`
     """
-    _run(run_mail)
+    run_part(run_mail)
 
 
 async def _worker(task_types: tuple[str, ...], app: App, stop: asyncio.Event) -> None:
     await run_worker(app, task_types, stop)
 
 
-def _run(part: Callable[[App, asyncio.Event], Awaitable[None]], settings: Settings | None = None) -> None:
+def run_part(part: Callable[[App, asyncio.Event], Awaitable[None]], settings: Settings | None = None) -> None:
+    """Run one part with the settings in force until it is asked to stop."""
     settings = load_settings() if settings is None else settings
     configure(settings.log.form, settings.log.level)
     app = App(settings)

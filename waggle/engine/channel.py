@@ -12,6 +12,7 @@ import grpc
 from pyzeebe import create_insecure_channel, create_secure_channel
 from pyzeebe.credentials.oauth import Oauth2ClientCredentialsMetadataPlugin
 
+from waggle.domain.loopback import is_loopback
 from waggle.engine.status import TOKEN_AWAY, TOKEN_REFUSED
 from waggle.errors import BadSettings
 from waggle.log import get_logger
@@ -59,6 +60,8 @@ class GatewayAddress:
     address: str = "127.0.0.1:26500"
     """host:port of the gRPC gateway."""
     tls: bool = False
+    allow_plaintext: bool = False
+    """Whether another machine may be spoken to without TLS."""
     ca_file: Path | None = None
     """PEM file of the authorities to trust instead of the machine's."""
     cert_file: Path | None = None
@@ -92,6 +95,12 @@ def connect(gateway: GatewayAddress) -> grpc.aio.Channel:
 
 
 def _check(gateway: GatewayAddress) -> None:
+    host = gateway.address.rpartition(":")[0].strip("[]")
+    if not gateway.tls and not gateway.allow_plaintext and not is_loopback(host):
+        raise BadSettings(
+            "PLAINTEXT_REFUSED",
+            "engine.address is another machine and engine.tls is not set: set tls = true, or allow_plaintext = true",
+        )
     if gateway.oauth and not gateway.tls:
         raise BadSettings("OAUTH_WITHOUT_TLS", "engine OAuth needs tls = true: a token must not travel in the open")
     if gateway.oauth and urlsplit(gateway.oauth.token_url).scheme != "https":

@@ -18,6 +18,7 @@ from waggle.resources import shipped
 from waggle.services.catalogue import load_catalogue
 from waggle.services.composing import Composer, Sender
 from waggle.services.enrolling import Enrolling
+from waggle.services.freshness import Refresher
 from waggle.services.intake import Intake
 from waggle.services.journeys import EntrySettings, JourneyBook, JourneySettings
 from waggle.services.message_checks import SendingPolicy
@@ -173,7 +174,13 @@ LEASE = timedelta(seconds=120)
 """What `sending` leases a message for."""
 
 
-def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: SendingPolicy | None = None) -> Sending:
+def sending(
+    store: UnitOfWork,
+    clock: HandClock,
+    sender: EmailSender,
+    rules: SendingPolicy | None = None,
+    refresher: Refresher | None = None,
+) -> Sending:
     """Return the sending service with the messages as they are shipped."""
     shop_name = Sender(
         shop_name="Hive & Honey",
@@ -184,7 +191,8 @@ def sending(store: UnitOfWork, clock: HandClock, sender: EmailSender, rules: Sen
         public_url="https://go.shop.example",
         default_time_zone="UTC",
     )
-    return Sending(store, sender, Composer(_templates(), shop_name), rules or policy(), clock, lease=LEASE)
+    composer = Composer(_templates(), shop_name)
+    return Sending(store, sender, composer, rules or policy(), clock, lease=LEASE, refresher=refresher)
 
 
 @cache

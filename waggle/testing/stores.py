@@ -11,8 +11,14 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from testcontainers.community.postgres import PostgresContainer
 
+from waggle.storage.keyring import Keyring, MasterKey, MasterKeys
 from waggle.storage.store import Store, open_store
 from waggle.storage.tables import metadata
+
+KEYRING = Keyring(
+    MasterKeys(b"index-secret-of-tests-32-bytes--", (MasterKey("tests", b"master-key-of-tests-32-bytes----"),))
+)
+"""For PostgreSQL: beside an SQLite file master keys lie by themselves."""
 
 _IMAGE = "postgres:17-bookworm"
 
@@ -93,9 +99,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """Open a fresh database, of each kind in turn."""
-    opened = open_store(database_url)
+    opened = open_store(database_url, keyring=keyring_for(database_url))
     yield opened
     opened.close()
+
+
+def keyring_for(url: str) -> Keyring | None:
+    """Return what to give `open_store` for a database of these fixtures."""
+    return None if url.startswith("sqlite") else KEYRING
 
 
 def _execute(server: str, statement: str) -> None:

@@ -128,6 +128,7 @@ async def test_what_a_thread_did_after_its_job_was_lost_is_thrown_away(gateway: 
     async with working(gateway, note_slowly, services={Desk: desk}, queue_wait_s=0.1) as work:
         await desk.until_seated()
         await gateway.until(lambda: gateway.count("UpdateJobTimeout") == 1)
+        await asyncio.sleep(0.1)  # the refusal is on its way back
         assert work.counters.in_flight == 1
         desk.bell.set()
 

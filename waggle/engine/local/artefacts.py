@@ -52,7 +52,8 @@ class Bundle:
         return f"{self.name}-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
 
 
-def _bundle(name: str, pins: dict[str, dict[str, int | str]], *, unpacked: bool) -> Bundle:
+def bundle_of(name: str, pins: dict[str, dict[str, int | str]], *, unpacked: bool) -> Bundle:
+    """Return the bundle that a section of a file of pins makes."""
     artefacts = []
     for coordinate, pin in pins.items():
         group, artefact, version, packaging = coordinate.split(":")
@@ -63,4 +64,4 @@ def _bundle(name: str, pins: dict[str, dict[str, int | str]], *, unpacked: bool)
 def pinned(path: Path = _PINNED) -> tuple[Bundle, Bundle]:
     """Return the engine's distribution and the search store's class path, as the file at *path* pins them."""
     pins = tomllib.loads(path.read_text("utf-8"))
-    return _bundle("engine", pins["engine"], unpacked=True), _bundle("search", pins["search"], unpacked=False)
+    return bundle_of("engine", pins["engine"], unpacked=True), bundle_of("search", pins["search"], unpacked=False)

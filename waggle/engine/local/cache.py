@@ -57,13 +57,14 @@ class Cache:
         Raises:
             BadSettings: ENGINE_FILES_MISSING or CACHE_UNUSABLE, with what to do.
         """
-        return self._bundle(self._engine, progress)
+        return self.laid_out(self._engine, progress)
 
     def search(self, progress: Progress) -> Path:
         """Return the folder of the search store's jars, fetching them if need be; raises as `engine` does."""
-        return self._bundle(self._search, progress)
+        return self.laid_out(self._search, progress)
 
-    def _bundle(self, bundle: Bundle, progress: Progress) -> Path:
+    def laid_out(self, bundle: Bundle, progress: Progress) -> Path:
+        """Return the folder of any *bundle*, fetching it if need be; raises as `engine` does."""
         folder = self.folder / bundle.folder
         if _is_whole(folder):
             return folder

@@ -93,7 +93,7 @@ class IgnoresMessageRow(Careful):
 class AcknowledgesBeforeCommit(Careful):
     """Answers for events that it stores a moment later."""
 
-    shown_at = "api.Intake.accept.before"
+    shown_at = "api.Gathering.store.before"
 
     def intake(self, intake: Intake) -> Intake:
         """Return a door that writes behind its answer."""
@@ -169,15 +169,18 @@ class _WriteBehind:
         self._intake = intake
         self._behind: set[asyncio.Task[None]] = set()
 
-    async def accept(self, source: str, items: Sequence[Any]) -> list[Receipt]:
-        storing = asyncio.create_task(self._store(source, items))
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 -- whatever else a door can do
+        return getattr(self._intake, name)
+
+    async def accept(self, source: str, items: Sequence[Any], **how: Any) -> list[Receipt]:  # noqa: ANN401 -- as above
+        storing = asyncio.create_task(self._store(source, items, how))
         self._behind.add(storing)
         storing.add_done_callback(self._behind.discard)
         return [Receipt(item["id"], "accepted") for item in items]
 
-    async def _store(self, source: str, items: Sequence[Any]) -> None:
+    async def _store(self, source: str, items: Sequence[Any], how: Mapping[str, Any]) -> None:
         await asyncio.sleep(_WRITE_BEHIND_S)
-        await _until_done(lambda: self._intake.accept(source, items))
+        await _until_done(lambda: self._intake.accept(source, items, **how))
 
 
 class _Promising:

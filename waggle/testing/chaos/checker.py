@@ -197,7 +197,9 @@ def _projections(evidence: Evidence, told: Mapping[str, CartStory]) -> Iterator[
 
 def _consents(evidence: Evidence) -> Iterator[Finding]:
     """Facts about consent are appended, so that one that was applied twice stands there twice."""
-    stands = Counter((row["customer_id"], row["given"], row["stated_at"]) for row in evidence.tables["consents"])
+    stands = Counter(
+        (row["customer_id"], row["state"] == "granted", row["stated_at"]) for row in evidence.tables["consents"]
+    )
     told: dict[tuple[str, bool, object], list[ToldEvent]] = defaultdict(list)
     for event in evidence.told.events.values():
         if event.type in {"consent-given", "consent-withdrawn"}:
