@@ -25,7 +25,7 @@ test: $(VENV)/ready ## run the tests, the real engine among them; ARGS="tests/do
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not guarantee and not wheel" $(ARGS)
 
 guarantee: $(VENV)/ready ## run the slow proofs: kills, outages, the wheel in a clean environment
-	$(BIN)/pytest -m "guarantee or wheel" $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadgroup -m "guarantee or wheel" $(ARGS)
 
 # Children are started while calls of the engine are under way; without the variable the library would say so each time.
 chaos: $(VENV)/ready ## kill a real Waggle's processes and count what was lost or doubled; ARGS="--kills 200 --seed 7" are passed on

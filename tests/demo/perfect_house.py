@@ -120,6 +120,8 @@ class PerfectHouse:
         if coupon is not None:
             lines.append(f"{self.rules.campaigns[coupon['campaign']].percent}% off with {coupon['code']}")
         number = len(self.mails)
+        # Its token looks like a coupon code.
+        lines.append(f"Your data and choices: http://127.0.0.1/p/1b4e28ba-{number:04}-4111-8111-00002fa1")
         self.mails.append(
             Mail(
                 to=shopper.email or "",

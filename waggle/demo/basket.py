@@ -7,14 +7,13 @@ from typing import Any
 from waggle.demo.goods import CURRENCY
 from waggle.demo.scenario import Mail, Shopper
 
-_CODE = re.compile(r"\b[A-Z0-9]{4}(?:-[A-Z0-9]{4}){2}\b")
 _PERCENT = re.compile(r"\b(\d{1,2})% off\b")
 
 
 def order_after_mail(shopper: Shopper, mail: Mail, at: datetime) -> dict[str, Any]:
     """Return the event of the order of the shopper's cart, less what the coupon in *mail* takes off."""
     cart = shopper.carts[0]
-    code, percent = _CODE.search(mail.text), _PERCENT.search(mail.text)
+    code, percent = next(iter(mail.codes), None), _PERCENT.search(mail.text)
     discount_minor = cart.value_minor * int(percent.group(1)) // 100 if code and percent else 0
     data: dict[str, Any] = {
         "order_id": f"order-{cart.cart_id}",
@@ -24,7 +23,7 @@ def order_after_mail(shopper: Shopper, mail: Mail, at: datetime) -> dict[str, An
         "total_minor": cart.value_minor - discount_minor,
     }
     if code is not None:
-        data["coupon_code"] = code.group()
+        data["coupon_code"] = code
     return {
         "specversion": "1.0",
         "id": f"order-{cart.cart_id}",

@@ -1,6 +1,7 @@
 """What the shoppers of the demo do, drawn from a seed: the same words give the same three hours."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -17,6 +18,9 @@ SHOP_ZONE = "Europe/Warsaw"
 NIGHT_ZONE = "America/New_York"
 """While the shop has its three hours, it is night there."""
 OPENS = time(9, 30)
+
+_CODE = re.compile(r"\b[A-Z0-9]{4}(?:-[A-Z0-9]{4}){2}\b")
+_ADDRESS = re.compile(r"https?://\S+")
 
 
 class Kind(StrEnum):
@@ -156,6 +160,11 @@ class Mail:
     text: str
     cart_url: str | None
     unsubscribe_url: str | None
+
+    @property
+    def codes(self) -> list[str]:
+        """The coupon codes that it shows; the random part of an address may look like one."""
+        return _CODE.findall(_ADDRESS.sub("", self.text))
 
 
 class CartRow(TypedDict):

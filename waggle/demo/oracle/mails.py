@@ -9,7 +9,6 @@ from waggle.demo.oracle.expectation import Expected, Window
 from waggle.demo.oracle.rules import Rules
 from waggle.demo.scenario import Mail, Scenario, Shopper
 
-_CODE = re.compile(r"\b[A-Z0-9]{4}(?:-[A-Z0-9]{4}){2}\b")
 # Two mails about one cart within this time are one mail twice; the reminder comes a day later.
 _SAME_STEP = timedelta(hours=12)
 
@@ -33,7 +32,7 @@ class CartMails:
     @property
     def codes(self) -> set[str]:
         """The coupon codes in the first mail."""
-        return {code for mail in self.first for code in _CODE.findall(mail.text)}
+        return {code for mail in self.first for code in mail.codes}
 
     @property
     def duplicates(self) -> int:
@@ -126,7 +125,7 @@ def _content(right: Expected, about: CartMails, rules: Rules) -> Iterator[Differ
         offer = f"{rules.campaigns[right.campaign].percent}%"
         if not re.search(rf"(?<!\d){offer}", about.first[0].text):
             yield Difference(right.cart_id, f"a coupon of {offer}", "another one")
-    if any(code not in promised for mail in about.reminders for code in _CODE.findall(mail.text)):
+    if any(code not in promised for mail in about.reminders for code in mail.codes):
         yield Difference(right.cart_id, "no second coupon", "a new code in the reminder")
 
 
