@@ -2,7 +2,7 @@
 
 import pytest
 
-_SERVERS = ("engine", "operate", "kafka", "rabbitmq")
+_TOGETHER = {"servers": ("engine", "operate", "kafka", "rabbitmq"), "wheel": ("wheel",)}
 
 pytest_plugins = ["waggle.testing.stores", "waggle.testing.engine", "waggle.testing.journeys", "waggle.testing.queues"]
 
@@ -14,7 +14,8 @@ def anyio_backend() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, where tests run side by side, those that share a server which is to be started once."""
+    """Keep together, where tests run side by side, those that share what takes long to make: a server, the wheel."""
     for item in items:
-        if any(item.get_closest_marker(server) for server in _SERVERS):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+        for group, markers in _TOGETHER.items():
+            if any(item.get_closest_marker(marker) for marker in markers):
+                item.add_marker(pytest.mark.xdist_group(group))
