@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -106,8 +107,16 @@ async def test_a_tenant_that_the_engine_does_not_know_is_named_and_nothing_is_gi
             await engine.deploy([diagram])
 
 
+async def until_shown(url: str) -> str:
+    """Return the page once it is there: the broker takes calls before it tells how it is."""
+    async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as http:
+        while True:
+            with suppress(httpx.TransportError):
+                return (await http.get(url)).text
+            await asyncio.sleep(0.2)
+
+
 async def test_the_broker_counts_incidents_where_our_alert_looks(broker: SecuredBroker) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http:
-        shown = (await http.get(f"{broker.monitoring_url}/actuator/prometheus")).text
+    shown = await until_shown(f"{broker.monitoring_url}/actuator/prometheus")
 
     assert "zeebe_pending_incidents_total" in shown
