@@ -85,7 +85,7 @@ class Command:
     def pid(self) -> int:
         return self.process.pid
 
-    async def says(self, text: str, *, within_s: float = 60) -> None:
+    async def says(self, text: str, *, within_s: float = 120) -> None:
         """Return once *text* was said."""
         await until(lambda: text in self.said or self.process.returncode is not None, within_s)
         assert text in self.said, self.said

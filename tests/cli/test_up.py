@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.place import Command, Place, started, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(400)]
 
 OWN_ENGINE = {"WAGGLE_ENGINE__ADDRESS": ""}
 PARTS = {"mailbox", "api", "relay", "worker"}
