@@ -152,8 +152,11 @@ def test_only_loopback_is_published() -> None:
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
-def test_the_mailbox_runs_in_development_only() -> None:
-    assert services()["mailbox"]["profiles"] == ["dev"]
+def test_the_mailbox_runs_in_development_only_and_the_exchange_where_it_is_asked_for() -> None:
+    assert {name: each["profiles"] for name, each in services().items() if "profiles" in each} == {
+        "mailbox": ["dev"],
+        "exchange": ["exchange"],
+    }
 
 
 def test_every_secret_has_to_be_set() -> None:
