@@ -55,6 +55,8 @@ async def test_no_pushed_job_stays_locked_in_the_buffer_of_the_connection(gatewa
         await gateway.until(lambda: gateway.open_streams == 1)
         jobs = [await gateway.add_job("note") for _ in range(30)]
         await gateway.until(lambda: all(job.state == "activated" for job in jobs))
+        # Sent is not yet begun, and what has not begun when the end comes is handed back.
+        await diary.until(lambda: diary.present == 1)
         work.stop.set()
         await gateway.until(lambda: gateway.count("FailJob") == 29)
         diary.gate.set()
