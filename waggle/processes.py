@@ -1,6 +1,7 @@
 """The parts of Waggle, each able to run as its own process until it is asked to stop."""
 
 import asyncio
+import gc
 import math
 import os
 import signal
@@ -57,8 +58,18 @@ async def run_api(app: App, stop: asyncio.Event) -> None:
             health.is_open = True
             # Two libraries' names of one protocol.
             api = cast("ASGIApp", app.api(counted.received, heard.heard, counted.shown))
+            _keep_for_good()
             await serve(counted.measured(api), sock, stop)
             await app.access.close()
+
+
+def _keep_for_good() -> None:
+    """Take what was loaded out of what the garbage collector walks through: it stays as long as the process.
+
+    Else each full collection goes over hundreds of thousands of objects of libraries, and every request waits.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def run_relay(app: App, stop: asyncio.Event) -> None:

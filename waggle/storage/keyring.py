@@ -82,11 +82,11 @@ class Keyring:
         Raises:
             BadSettings: MASTER_KEY_MISSING, there is none.
         """
-        for keys in (self._keys, self._fresh()):
-            for key in keys.keys:
-                if key.key_id == key_id:
-                    return key
-        raise self._missing(key_id)
+        # Only for one that is not known is the file looked at: this is asked for each person whose data is read.
+        found = _named(self._keys, key_id) or _named(self._fresh(), key_id)
+        if found is None:
+            raise self._missing(key_id)
+        return found
 
     def derived(self, purpose: str) -> bytes:
         """Return 32 bytes of which only *purpose* is made (HKDF); the same after a change of master keys."""
@@ -101,6 +101,10 @@ class Keyring:
         return BadSettings(
             "MASTER_KEY_MISSING", f"there is no master key {key_id}, with which persons' keys are closed"
         )
+
+
+def _named(keys: MasterKeys, key_id: str) -> MasterKey | None:
+    return next((key for key in keys.keys if key.key_id == key_id), None)
 
 
 class NoKeyring(Keyring):
