@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import grpc
 import pytest
+import stamina
 from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
@@ -127,7 +128,11 @@ class Table:
     async def deploy(self, task_type: str) -> None:
         content = BPMN.format(process_id=self.process_id, task_type=task_type).encode()
         resource = pb.Resource(name=f"{self.process_id}.bpmn", content=content)
-        await self.gateway.DeployResource(pb.DeployResourceRequest(resources=[resource]))
+        request = pb.DeployResourceRequest(resources=[resource])
+        # A machine that has too much to do may leave the engine without an answer for a while.
+        async for attempt in stamina.retry_context(on=_is_away, attempts=None, timeout=60):
+            with attempt:
+                await self.gateway.DeployResource(request)
 
     async def serve(self, meals: Sequence[dict[str, object]]) -> list[int]:
         """Begin one journey for each and return their keys, in order."""
@@ -143,7 +148,7 @@ class Table:
         return await asyncio.gather(*(begin(meal) for meal in meals))
 
     async def until_stuck(self, count: int, keys: Sequence[int]) -> None:
-        """Return when *count* of the journeys have incidents and all others have ended, or in vain after 90 s."""
+        """Return when *count* of the journeys have incidents and all others have ended, or in vain after 150 s."""
 
         ours = frozenset(keys)
 
@@ -156,7 +161,7 @@ class Table:
 
         # Which are missing is told better by those who know what each was.
         with contextlib.suppress(TimeoutError):
-            await self.records.wait_until(is_over, timeout_s=90)
+            await self.records.wait_until(is_over, timeout_s=150)
 
     async def _begin(self, request: pb.CreateProcessInstanceRequest) -> int:
         while True:
@@ -164,7 +169,7 @@ class Table:
                 return int((await self.gateway.CreateProcessInstance(request)).processInstanceKey)
             except grpc.aio.AioRpcError as error:
                 # The engine pushes back when it is busy.
-                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+                if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED and not _is_away(error):
                     raise
             await asyncio.sleep(0.1)
 
@@ -178,6 +183,10 @@ class Table:
     async def clear(self) -> None:
         for key in self.incidents():
             await self.gateway.CancelProcessInstance(pb.CancelProcessInstanceRequest(processInstanceKey=key))
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.UNAVAILABLE
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import stamina
 
 from tests.guarantees.worker_processes import QUEUE_WAIT_S, Workers, working
 from waggle.engine.channel import GatewayAddress, connect
@@ -19,6 +20,7 @@ from waggle.engine.client import ZeebeClient
 from waggle.engine.local import RunningEngine
 from waggle.engine.records import Ledger, RecordStream
 from waggle.engine.records.record import JobValue
+from waggle.errors import TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.guarantee, pytest.mark.timeout(300)]
@@ -82,7 +84,10 @@ class Load:
         while not stop.is_set():
             enrolment_id = f"{self.process_id}-{len(self.begun)}"
             start = EngineMessage(self.process_id, enrolment_id, enrolment_id, 60, {"enrolment_id": enrolment_id})
-            await self.client.publish(start)
+            # A machine that has too much to do may leave the engine without an answer for a while: a repeat is refused.
+            async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=60):
+                with attempt:
+                    await self.client.publish(start)
             self.begun.append(enrolment_id)
             await asyncio.sleep(max(0.0, began + len(self.begun) / JOURNEYS_PER_S - loop.time()))
 
@@ -98,7 +103,9 @@ async def loaded(engine: RunningEngine, process_id: str, folder: Path) -> AsyncI
     file.write_text(diagram(process_id), encoding="utf-8")
     async with connect(GatewayAddress(engine.grpc_address)) as channel:
         client = ZeebeClient(channel, frozenset({"enrolment_id"}), address=engine.grpc_address)
-        await client.deploy([file])
+        async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=60):
+            with attempt:
+                await client.deploy([file])
         load = Load(client, process_id)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as running:
@@ -116,7 +123,7 @@ async def all_ended(records: RecordStream, workers: Workers, load: Load) -> None
         is_open = any(each.bpmn_process_id == load.process_id for each in ledger.open_instances.values())
         return not is_open and load.calls_due().keys() <= workers.calls().keys()
 
-    await records.wait_until(is_over, timeout_s=60)
+    await records.wait_until(is_over, timeout_s=150)
 
 
 @asynccontextmanager
