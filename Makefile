@@ -12,7 +12,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11, \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test guarantee chaos bench check fmt wheel lock pictures
+.PHONY: help demo test guarantee chaos simulate bench check fmt wheel lock pictures
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ guarantee: $(VENV)/ready ## run the slow proofs: kills, outages, the wheel in a 
 # Children are started while calls of the engine are under way; without the variable the library would say so each time.
 chaos: $(VENV)/ready ## kill a real Waggle's processes and count what was lost or doubled; ARGS="--kills 200 --seed 7" are passed on
 	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/python -m waggle.testing.chaos $(ARGS)
+
+simulate: $(VENV)/ready ## play every scenario of every journey and show what none reaches; ARGS="--pictures FOLDER" are passed on
+	GRPC_ENABLE_FORK_SUPPORT=false $(BIN)/waggle simulate --all $(ARGS)
 
 WHAT ?= worker
 bench: $(VENV)/ready ## compare worker clients on one real broker, an hour; WHAT=flagship: latency, peak; ARGS="--scale 0.1" are passed on
@@ -49,10 +52,11 @@ fmt: $(VENV)/ready ## lay the code out and mend what can be mended
 wheel: $(VENV)/ready ## build dist/waggle-*.whl
 	$(BIN)/python -m hatchling build --target wheel
 
-pictures: $(VENV)/ready ## draw docs/pictures anew from the diagrams (needs Node and Chromium)
-	for journey in bpmn/journeys/*.bpmn; do \
-		$(BIN)/python tools/pictures/render.py "$$journey" "docs/pictures/$$(basename "$$journey" .bpmn).svg" || exit 1; \
+pictures: $(VENV)/ready ## draw docs/pictures and docs/journeys.md anew from the diagrams (needs Node and Chromium)
+	for diagram in bpmn/journeys/*.bpmn bpmn/pieces/*.bpmn; do \
+		$(BIN)/python tools/pictures/render.py "$$diagram" "docs/pictures/$$(basename "$$diagram" .bpmn).svg" || exit 1; \
 	done
+	$(BIN)/python -m tools.pictures.gallery
 
 # The locks name versions and hashes, never a place: each machine's own pip settings say where packages come from.
 lock: $(VENV)/ready ## resolve requirements/*.lock anew from pyproject.toml; ARGS=--upgrade takes newer versions

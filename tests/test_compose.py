@@ -212,7 +212,7 @@ def test_every_setting_given_to_waggle_is_one(file: str, tmp_path: Path) -> None
 def test_waggle_runs_without_rights_it_does_not_need() -> None:
     ours = {name: each for name, each in services().items() if each["image"].startswith("waggle:")}
 
-    assert len(ours) == 11
+    assert len(ours) == 13
     for service in ours.values():
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]

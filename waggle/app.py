@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from waggle.api.app import create_app
 from waggle.api.limits import Limits, LimitSettings
 from waggle.api.origins import Origins
 from waggle.connector import Connector
+from waggle.console import console_routes
 from waggle.domain.event import Receipt
 from waggle.domain.freshness import KINDS, FreshnessLimits
 from waggle.domain.mapping import MappingProblem, RecordMapping, read_mapping
@@ -28,6 +29,7 @@ from waggle.engine.channel import GatewayAddress, OAuthClient, connect
 from waggle.engine.client import ZeebeClient
 from waggle.engine.local import LocalClock
 from waggle.errors import BadSettings
+from waggle.ports.audience import AudienceKeeper
 from waggle.ports.clock import Clock
 from waggle.ports.email import EmailSender
 from waggle.ports.sources import EventFeed, EventQueue, EventStream, Webhook
@@ -35,16 +37,26 @@ from waggle.ports.unit_of_work import Transaction
 from waggle.registry import find_connectors, find_tasks, load
 from waggle.resources import shipped
 from waggle.services.access import Access
+from waggle.services.approvals import Approvals, QuestionBook, load_questions
+from waggle.services.audiences import Audiences
 from waggle.services.auditing import Auditing
 from waggle.services.backfilling import Backfilling
+from waggle.services.campaign_files import CampaignBook, load_campaign_book
+from waggle.services.campaign_running import CampaignRunning
+from waggle.services.campaign_test import CampaignTest
+from waggle.services.campaigns import Campaigns
 from waggle.services.cart_reading import CartReader
 from waggle.services.catalogue import Catalogue, load_catalogue
 from waggle.services.composing import Composer, Sender
 from waggle.services.consent_texts import ConsentTextBook, load_consent_texts, load_purposes
 from waggle.services.consents import Consents
+from waggle.services.console_sessions import ConsoleSessions
 from waggle.services.coupons import Coupons, load_campaigns
+from waggle.services.customer_reading import CustomerReader
 from waggle.services.customers import CustomerDesk
+from waggle.services.deployment import Deploying
 from waggle.services.disclosure import disclosure_for
+from waggle.services.effects import Effects
 from waggle.services.eligibility import Eligibility
 from waggle.services.engine_messages import RefusedMessages
 from waggle.services.enrolling import Enrolling
@@ -54,11 +66,18 @@ from waggle.services.exporting import Exporting
 from waggle.services.freshness import Caller, Freshness, Refresher
 from waggle.services.importing import Importing
 from waggle.services.intake import Intake
+from waggle.services.journey_overview import JourneyOverview
 from waggle.services.journeys import JourneyBook, load_journeys
 from waggle.services.keys import Keys
+from waggle.services.loyalty import Loyalty, load_loyalty
+from waggle.services.mailed_tickets import MailedTickets
 from waggle.services.message_checks import SendingPolicy
 from waggle.services.message_doubts import Doubts
+from waggle.services.migrating import Migrating
+from waggle.services.occasions import OccasionRules, Occasions, load_lasts
 from waggle.services.one_time_actions import OneTimeActions
+from waggle.services.order_reading import OrderReader, ProductReader
+from waggle.services.pausing import Pausing
 from waggle.services.people import People
 from waggle.services.preferences import PreferenceCentre
 from waggle.services.privacy_answers import PrivacyAnswers
@@ -73,10 +92,13 @@ from waggle.services.rendering import MessageTemplates
 from waggle.services.replay import Progress, Replay
 from waggle.services.retention import Retention
 from waggle.services.scoring import Scoring
+from waggle.services.segments import Segments, load_segments
 from waggle.services.sending import Sending
 from waggle.services.sources import SetSource, SourceBook
 from waggle.services.state_rules import StateRules, load_rules
 from waggle.services.streaming import NamedStream, Outbox, Streaming
+from waggle.services.suppressing import Suppressing
+from waggle.services.tickets import Tickets
 from waggle.services.tracking import Tracking, Unsubscribing
 from waggle.services.transfers import Transfers
 from waggle.services.webhooks import Webhooks
@@ -90,6 +112,7 @@ from waggle.settings import (
     common_section,
     connector_section,
     read_table,
+    settings_of,
     typed_section,
 )
 from waggle.storage.dump import read_tables
@@ -254,6 +277,46 @@ class App:
         return RefusedMessages(self.store, self.clock)
 
     @cached_property
+    def deploying(self) -> Deploying:
+        """Deploys diagrams, and remembers what was deployed."""
+        environment = self.settings.deployment.environment
+        return Deploying(self.store, self.clock, environment=environment, config_dir=self.settings.config_dir)
+
+    @cached_property
+    def migrating(self) -> Migrating:
+        """Moves running instances to another version."""
+        return Migrating(self.store, self.clock)
+
+    @cached_property
+    def pausing(self) -> Pausing:
+        """Pauses and resumes journeys."""
+        return Pausing(self.store, self.catalogue, self.clock)
+
+    @cached_property
+    def journey_overview(self) -> JourneyOverview:
+        """How every journey is doing."""
+        return JourneyOverview(self.store, self.catalogue, self.journeys)
+
+    def in_environment(self, name: str) -> "App":
+        """Return what works in another environment, or this one if that is what it is called; whoever asks closes it.
+
+        Raises:
+            BadSettings: ENVIRONMENT_UNKNOWN, SETTING_MISSING.
+        """
+        settings = settings_of(self.settings, name)
+        if settings is self.settings:
+            return self
+        other = App(settings)
+        # Its list of erased persons lies with its own database, never here.
+        other.store = open_store(
+            settings.database_url,
+            keyring=other.keyring,
+            busy_timeout_s=settings.database.busy_timeout_s,
+            allow_plaintext=settings.database.allow_plaintext,
+        )
+        return other
+
+    @cached_property
     def doubts(self) -> Doubts:
         """The messages of which nobody knows whether they left, and the way to settle them."""
         return Doubts(self.store, self.clock)
@@ -267,6 +330,37 @@ class App:
         limited = bool(self.freshness.limits.limits)
         refresher = Refresher(self.puller, self.feed_plans, self.store, self.clock) if limited else None
         return Sending(self.store, sender, self._composer(), self.policy, self.clock, lease=lease, refresher=refresher)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Who is in which segment."""
+        return Segments(self.store, load_segments(self.settings.config_dir), self.clock)
+
+    @cached_property
+    def campaign_book(self) -> CampaignBook:
+        """The campaigns that may be run."""
+        segments = [each.name for each in self.segments.list()]
+        return load_campaign_book(self.settings.config_dir, segments, self.templates)
+
+    @cached_property
+    def campaigns(self) -> Campaigns:
+        """The desk for campaigns."""
+        return Campaigns(self.store, self.campaign_book, self.journeys, self.clock)
+
+    @cached_property
+    def questions(self) -> QuestionBook:
+        """What diagrams ask of people."""
+        return load_questions(self.settings.bpmn_dir)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """What people are asked, and answer."""
+        return Approvals(self.store, self.questions, self.clock)
+
+    @cached_property
+    def console_sessions(self) -> ConsoleSessions:
+        """Who is logged in to the console."""
+        return ConsoleSessions(self.store, self.access, self.clock)
 
     @cached_property
     def policy(self) -> SendingPolicy:
@@ -315,9 +409,14 @@ class App:
             reading=Reading(self.store, self.clock),
             preferences=(self.preference_centre, self.one_time_actions),
             privacy_requests=self.privacy_requests,
+            pages=[self._console()],
             tell=tell,
             tell_read=tell_read,
         )
+
+    def _console(self) -> Router:
+        secure = self.settings.api.public_url.startswith("https://")
+        return console_routes(self.console_sessions, self.approvals, self.clock, secure=secure)
 
     def _limits(self) -> Limits:
         api = self.settings.api
@@ -396,6 +495,10 @@ class App:
         offered: list[object] = [
             Enrolments(self.store, self.journeys, self.clock),
             CartReader(self.store, self.clock),
+            CustomerReader(self.store, self.catalogue, self.journeys, self.clock),
+            OrderReader(self.store),
+            ProductReader(self.store),
+            self.effects,
             Eligibility(self.store, self.policy, self.clock),
             Scoring(self.store, bounds, self.clock),
             Coupons(self.store, load_campaigns(self.settings.config_dir), self.clock),
@@ -403,8 +506,30 @@ class App:
             PrivacyAnswers(self.store, self.clock),
             self.exporting,
             Erasing(self.store, self.clock),
+            Suppressing(self.store, self.clock),
+            Tickets(self.store, self.effects, self._helpdesk()),
+            Loyalty(self.store, load_loyalty(self.settings.config_dir), self.clock),
+            self.audiences,
+            self.approvals,
+            CampaignRunning(self.store, self.campaign_book, self.segments, self.sending, self.clock),
+            self._campaign_test(),
         ]
         return {type(service): service for service in offered}
+
+    @cached_property
+    def audience_keeper(self) -> AudienceKeeper | None:
+        """Who keeps advertising audiences outside; None where nobody is set up for it.
+
+        Raises:
+            BadSettings: more than one is, or the section is wrong.
+        """
+        able = [each.name for each in find_connectors().values() if AudienceKeeper in each.provides]
+        return self.provider(AudienceKeeper) if any(name in self.settings.connectors for name in able) else None
+
+    @property
+    def audiences(self) -> Audiences:
+        """The way into advertising audiences, and out of them."""
+        return Audiences(self.store, self.effects, self.audience_keeper, self.clock)
 
     def provider(self, port: type[T]) -> T:
         """Return what stands behind *port*: the connector that provides it and has a section in the settings.
@@ -717,6 +842,30 @@ class App:
         return Retention(self.store, self.privacy_map, self.clock)
 
     @cached_property
+    def effects(self) -> Effects:
+        """What journeys do outside beyond messages and coupons, and the way to settle what is in doubt."""
+        return Effects(self.store, self.clock)
+
+    @cached_property
+    def occasions(self) -> Occasions:
+        """What is told from what is known: birthdays, customers who have not bought for long.
+
+        Raises:
+            BadSettings: REPLENISHMENT_WRONG.
+        """
+        settings = self.settings.occasions
+        rules = OccasionRules(
+            lapsed_after=settings.lapsed_after,
+            lapsed_until=settings.lapsed_until,
+            unengaged_messages=settings.unengaged_messages,
+            unengaged_within=settings.unengaged_within,
+            birthday_ahead=settings.birthday_ahead,
+            replenish_ahead=settings.replenish_ahead,
+            lasts=load_lasts(self.settings.config_dir),
+        )
+        return Occasions(self.store, self.catalogue, self.journeys, rules, self.clock)
+
+    @cached_property
     def transfers(self) -> Transfers:
         """The register of what left the house."""
         return Transfers(self.store)
@@ -757,19 +906,30 @@ class App:
                 found.append(section)
         return found
 
-    def _composer(self) -> Composer:
+    def _helpdesk(self) -> MailedTickets:
         shop = self.settings.shop
-        return Composer(
-            self.templates,
-            Sender(
-                shop_name=shop.name,
-                sender=shop.sender,
-                list_id=shop.list_id,
-                postal_address=shop.postal_address,
-                shop_url=shop.url,
-                public_url=self.settings.api.public_url.rstrip("/"),
-                default_time_zone=self.settings.policy.default_time_zone,
-            ),
+        sender = self.provider(EmailSender)
+        return MailedTickets(
+            sender, address=self.settings.helpdesk.address, written_by=shop.sender, domain=shop.list_id
+        )
+
+    def _composer(self) -> Composer:
+        return Composer(self.templates, self._shop())
+
+    def _campaign_test(self) -> CampaignTest:
+        sender = self.provider(EmailSender)
+        return CampaignTest(self.store, self.campaign_book, self.templates, sender, self._shop(), self.clock)
+
+    def _shop(self) -> Sender:
+        shop = self.settings.shop
+        return Sender(
+            shop_name=shop.name,
+            sender=shop.sender,
+            list_id=shop.list_id,
+            postal_address=shop.postal_address,
+            shop_url=shop.url,
+            public_url=self.settings.api.public_url.rstrip("/"),
+            default_time_zone=self.settings.policy.default_time_zone,
         )
 
 

@@ -26,11 +26,12 @@ class Rejected(WaggleError):
 
 
 class TemporaryFailure(WaggleError):
-    """Surely not done, and the cause may pass."""
+    """Surely not done, and the cause may pass; *expected* if nothing is wrong, as where a person is waited for."""
 
-    def __init__(self, code: str, message: str = "", *, retry_after_s: float = 30.0) -> None:
+    def __init__(self, code: str, message: str = "", *, retry_after_s: float = 30.0, expected: bool = False) -> None:
         super().__init__(code, message)
         self.retry_after_s = retry_after_s
+        self.expected = expected
 
 
 class PermanentFailure(WaggleError):

@@ -12,7 +12,7 @@ from waggle.engine_keeper import EngineKeeper
 from waggle.ports.journey_engine import Deployed
 from waggle.processes import check_doors
 from waggle.reaching import engine_client
-from waggle.services.deployment import deploy_all, refuse_wrong
+from waggle.services.deployment import refuse_wrong
 from waggle.supervisor import Part, Supervisor
 
 PARTS_END_WITHIN_S = 5.0
@@ -71,7 +71,7 @@ async def installed(
             await keeper.start(progress)
         progress.began("Deploying the journeys")
         async with engine_client(app) as client:
-            deployed = await deploy_all(client, settings.bpmn_dir, settings.config_dir, tasks)
+            deployed = await app.deploying.at_start(client, settings.bpmn_dir, by="waggle")
         supervisor = Supervisor(_parts(app, environment), app.settings.home / "logs")
         ending = asyncio.Event()
         running = [asyncio.create_task(supervisor.run(ending, end_within_s=PARTS_END_WITHIN_S))]

@@ -24,6 +24,7 @@ from waggle.mailbox import run_mailbox
 from waggle.metrics import BreakerCollector, Census, Metrics, SourceCensus, StreamCollector
 from waggle.ports.sources import EventQueue, EventStream
 from waggle.reaching import engine_address, engine_answers, engine_client, patiently
+from waggle.services.occasions import load_lasts
 from waggle.serving import health_told, serve
 from waggle.settings import Settings
 from waggle.storage.store import Store
@@ -78,7 +79,7 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
     Raises:
         BadSettings: PORT_TAKEN, or the catalogue or a journey's settings are wrong.
     """
-    _ = app.catalogue, app.journeys
+    _ = app.catalogue, app.journeys, load_lasts(app.settings.config_dir)
     health = RelayHealth(lambda: StoreReadiness(app.store).check())
     census = Census(app.clock)
     metrics = Metrics("relay")
@@ -105,6 +106,8 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
             async with asyncio.TaskGroup() as running:
                 running.create_task(health.relay.run(stop))
                 running.create_task(app.retention.run(stop))
+                running.create_task(app.occasions.watch(stop))
+                running.create_task(app.audiences.watch(stop))
 
 
 async def run_exchange(app: App, stop: asyncio.Event) -> None:

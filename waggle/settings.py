@@ -28,8 +28,8 @@ _PLACES = frozenset({"HOME", "CONFIG", "CONFIG_DIR", "BPMN_DIR", "CACHE", "SUPER
 """Variables that say where things lie and who is at work; they are not keys of a section."""
 _TASKS = "worker.tasks."
 """Begins the name of a section that sets limits for one task type."""
-_SOURCE, _STREAM = "source.", "stream."
-"""Begin the names of sections of one source or stream each."""
+_SOURCE, _STREAM, _ENVIRONMENT = "source.", "stream.", "environments."
+"""Begin the names of sections of one source, stream or environment each."""
 _OWN_SOURCE = "waggle"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -80,6 +80,32 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentSettings:
+    environment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSettings:
+    """Where another environment's database and engine are; nothing is taken over from here but what is not named."""
+
+    home: str = ""
+    database_url: Secret = Secret("")  # noqa: RUF009 -- frozen
+    database_allow_plaintext: bool = False
+    master_key_file: str = ""
+    engine_address: str = ""
+    engine_tls: bool = False
+    engine_allow_plaintext: bool = False
+    engine_ca_file: str = ""
+    engine_cert_file: str = ""
+    engine_key_file: str = ""
+    engine_client_id: str = ""
+    engine_client_secret: Secret = Secret("")  # noqa: RUF009 -- frozen
+    engine_token_url: str = ""
+    engine_audience: str = ""
+    engine_tenant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxSettings:
     enabled: bool
     host: str
@@ -94,6 +120,11 @@ class ShopSettings:
     list_id: str
     postal_address: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpdeskSettings:
+    address: Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+$")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +145,16 @@ class ScoreSettings:
     regular_orders: int
     premium_minor: int
     average_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OccasionSettings:
+    lapsed_after: timedelta
+    lapsed_until: timedelta
+    unengaged_messages: Annotated[int, Meta(ge=1)]
+    unengaged_within: timedelta
+    birthday_ahead: timedelta
+    replenish_ahead: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,8 +286,10 @@ class Settings:
     engine: EngineSettings
     mailbox: MailboxSettings
     shop: ShopSettings
+    helpdesk: HelpdeskSettings
     policy: PolicySettings
     score: ScoreSettings
+    occasions: OccasionSettings
     relay: RelaySettings
     exchange: ExchangeSettings
     freshness: FreshnessSettings
@@ -255,12 +298,15 @@ class Settings:
     log: LogSettings
     privacy: PrivacySettings
     identity: IdentitySettings
+    deployment: DeploymentSettings
     connectors: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Sections named after connectors, not yet typed: only a connector knows its keys."""
     source_sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """By name: what the sections [source.<name>] set, not yet typed."""
     stream_sections: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """By name: what the sections [stream.<name>] set, not yet typed."""
+    environments: Mapping[str, EnvironmentSettings] = field(default_factory=dict)
+    """By name: what the sections [environments.<name>] set."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """`section.key` -> where its value came from; `worker.tasks.<task type>` is a section too."""
 
@@ -302,8 +348,10 @@ _SECTIONS: dict[str, type] = {
     "engine": EngineSettings,
     "mailbox": MailboxSettings,
     "shop": ShopSettings,
+    "helpdesk": HelpdeskSettings,
     "policy": PolicySettings,
     "score": ScoreSettings,
+    "occasions": OccasionSettings,
     "relay": RelaySettings,
     "exchange": ExchangeSettings,
     "freshness": FreshnessSettings,
@@ -312,6 +360,7 @@ _SECTIONS: dict[str, type] = {
     "log": LogSettings,
     "privacy": PrivacySettings,
     "identity": IdentitySettings,
+    "deployment": DeploymentSettings,
 }
 
 
@@ -342,16 +391,49 @@ def load_settings(environment: Mapping[str, str] | None = None, *, here: Path | 
             {
                 name: keys
                 for name, keys in sections.items()
-                if name not in _SECTIONS and not name.startswith((_TASKS, _SOURCE, _STREAM))
+                if name not in _SECTIONS and not name.startswith((_TASKS, _SOURCE, _STREAM, _ENVIRONMENT))
             }
         ),
         source_sections=MappingProxyType(_named(sections, _SOURCE)),
         stream_sections=MappingProxyType(_named(sections, _STREAM)),
+        environments=MappingProxyType(_environments(sections, sources)),
         sources=MappingProxyType(sources),
         **typed,
     )
     _check(settings)
     return settings
+
+
+def settings_of(settings: Settings, environment: str) -> Settings:
+    """Return *settings* with the database and the engine of another *environment*, or as they are for one's own.
+
+    Raises:
+        BadSettings: ENVIRONMENT_UNKNOWN, or it is not said where its database or its engine is.
+    """
+    if environment == settings.deployment.environment:
+        return settings
+    named = settings.environments.get(environment)
+    if named is None:
+        known = ", ".join(sorted({settings.deployment.environment, *settings.environments}))
+        raise BadSettings("ENVIRONMENT_UNKNOWN", f"there is no [environments.{environment}]; known: {known}")
+    if not named.home and not (named.database_url.reveal() and named.engine_address):
+        raise BadSettings(
+            "SETTING_MISSING",
+            f"environments.{environment}: give home, or database_url and engine_address; else two environments mix",
+        )
+    engine = {
+        key.removeprefix("engine_"): getattr(named, key)
+        for key in (each.name for each in fields(EnvironmentSettings))
+        if key.startswith("engine_")
+    }
+    return replace(
+        settings,
+        home=Path(named.home).expanduser().resolve() if named.home else settings.home,
+        database=replace(settings.database, url=named.database_url, allow_plaintext=named.database_allow_plaintext),
+        engine=replace(settings.engine, **engine),
+        privacy=replace(settings.privacy, master_key_file=named.master_key_file, erased_list_file=""),
+        deployment=replace(settings.deployment, environment=environment),
+    )
 
 
 def limited(settings: Settings, task_types: Sequence[str], limits: Mapping[str, object]) -> Settings:
@@ -457,6 +539,20 @@ def _limits(sections: Mapping[str, Mapping[str, object]], sources: Mapping[str, 
     }
 
 
+def _environments(
+    sections: Mapping[str, Mapping[str, object]], sources: Mapping[str, str]
+) -> dict[str, EnvironmentSettings]:
+    return {
+        name: connector_section(EnvironmentSettings, _Nothing, keys, f"{_ENVIRONMENT}{name}", sources)
+        for name, keys in _named(sections, _ENVIRONMENT).items()
+    }
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """Keys that all environments have in common: none."""
+
+
 def _named(sections: Mapping[str, Mapping[str, object]], prefix: str) -> dict[str, Mapping[str, object]]:
     return {
         name.removeprefix(prefix): MappingProxyType(dict(keys))
@@ -509,7 +605,8 @@ def _layered(files: list[Path], environment: Mapping[str, str]) -> tuple[dict[st
             continue
         section, key = _spelt(name)
         # What a source's connector calls its keys is not known here: `connector_section` reads its files.
-        if key.endswith("_file") and not _is_key(section, key) and not section.startswith((_SOURCE, _STREAM)):
+        own = section.startswith((_SOURCE, _STREAM, _ENVIRONMENT))
+        if key.endswith("_file") and not _is_key(section, key) and not own:
             put(section, key.removesuffix("_file"), _read_secret(name, value), f"{name} (a file)")
         else:
             put(section, key, value, name)
@@ -517,14 +614,14 @@ def _layered(files: list[Path], environment: Mapping[str, str]) -> tuple[dict[st
 
 
 def _tables(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the sections of *file*; [worker.tasks.x], [source.x] and [stream.x] are sections of their own.
+    """Yield the sections of *file*; [worker.tasks.x], [source.x], [stream.x], [environments.x] are their own.
 
     So each of their keys has a layer.
     """
     for section, keys in read_table(file).items():
         if not isinstance(keys, dict):
             raise BadSettings("SETTING_WRONG", f"{file}: {section!r} stands outside any [section]")
-        if f"{section}." in {_SOURCE, _STREAM}:
+        if f"{section}." in {_SOURCE, _STREAM, _ENVIRONMENT}:
             yield from _named_tables(file, section, keys)
             continue
         tasks = keys.pop("tasks", {}) if section == "worker" else {}
@@ -556,9 +653,11 @@ def _spelt(name: str) -> tuple[str, str]:
             raise BadSettings(
                 "SETTING_UNKNOWN", f"{name}: write WAGGLE_WORKER__TASKS__TASK_TYPE__KEY, with _ for - in the task type"
             )
-        case ["source" | "stream" as kind, named, *rest] if rest and _NAME.fullmatch(named.replace("_", "-")):
+        case ["source" | "stream" | "environments" as kind, named, *rest] if rest and _NAME.fullmatch(
+            named.replace("_", "-")
+        ):
             return f"{kind}.{named.replace('_', '-')}", "__".join(rest)
-        case ["source" | "stream" as kind, *_]:
+        case ["source" | "stream" | "environments" as kind, *_]:
             raise BadSettings(
                 "SETTING_UNKNOWN", f"{name}: write WAGGLE_{kind.upper()}__NAME__KEY, with _ for - in the name"
             )

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -21,7 +22,16 @@ _PATIENCE_S = 90.0
 class Simulation:
     """The journeys of one store on one embedded engine whose clock is controlled."""
 
-    def __init__(self, store: UnitOfWork, records: RecordStream, engine_home: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: UnitOfWork,
+        records: RecordStream,
+        engine_home: Path,
+        clock: Clock,
+        fence: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """*fence* returns once all that the engine did was seen; without one, a moment of silence counts as that."""
+        self._fence = fence
         self._store = store
         self._records = records
         self._engine_home = engine_home
@@ -38,18 +48,22 @@ class Simulation:
             TemporaryFailure: STILL_BUSY, naming what goes on, after a minute and a half on the wall's clock.
         """
         end_s = time.monotonic() + _PATIENCE_S
-        before, since_s = None, time.monotonic()
+        before, since_s, is_fenced = None, time.monotonic(), False
         while True:
             overview = await look(self._store)
             busy, mark = self._in_engine(overview.running)
             picture = (overview, mark)
             if busy or overview.under_way or picture != before:
-                before, since_s = picture, time.monotonic()
-            elif time.monotonic() - since_s >= _QUIET_S:
+                before, since_s, is_fenced = picture, time.monotonic(), False
+            elif is_fenced or (self._fence is None and time.monotonic() - since_s >= _QUIET_S):
                 return
             if time.monotonic() > end_s:
                 raise TemporaryFailure("STILL_BUSY", f"{_told(overview)}; in the engine: {busy or 'nothing'}")
-            await asyncio.sleep(_LOOK_EVERY_S)
+            if self._fence is not None and not busy and not overview.under_way:
+                await self._fence()
+                is_fenced = True
+            else:
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def advance(self, seconds: float) -> None:
         """Move the clock forward. Only while idle: else leases on jobs run out."""
@@ -72,20 +86,18 @@ class Simulation:
     def _in_engine(self, running: int) -> tuple[str, object]:
         """Say what goes on in the engine without any timer, and give a mark that changes whenever something happens.
 
-        Every journey that rests waits for a timer, since every wait has a limit: one that has none, and is not stopped
-        by an incident either, is between two elements, or its newest records are still on their way.
+        A journey that does not rest is between two elements, or its newest records are still on their way.
         """
         with self._records.ledger() as ledger:
-            stuck = {incident.job_key for incident in ledger.incidents.values()}
-            doing = sorted({job.type for key, job in ledger.jobs.items() if key not in stuck})
+            doing = ledger.jobs_under_way()
             due = ledger.next_due_at()
             if due is not None and due <= self._clock.now():
                 doing.append("a timer that is due")
-            resting = {timer.process_instance_key for timer in ledger.timers.values()}
-            resting |= {incident.process_instance_key for incident in ledger.incidents.values()}
-            if ledger.open_instances.keys() - resting or len(ledger.open_instances) < running:
+            begun = sum(instance.parent_key is None for instance in ledger.open_instances.values())
+            if ledger.open_instances.keys() - ledger.resting() or begun < running:
                 doing.append("journeys on their way")
-            mark = (ledger.ended_instances, len(ledger.jobs), len(ledger.timers), len(ledger.subscriptions))
+            # Not how many ended: the fence's own do.
+            mark = (len(ledger.open_instances), len(ledger.jobs), len(ledger.timers), len(ledger.subscriptions))
         return ", ".join(doing), mark
 
 

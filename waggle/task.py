@@ -17,6 +17,8 @@ class JobOrigin:
 
     instance_key: int
     element_id: str
+    version: int | None = None
+    """The engine's number of the diagram that the instance runs on."""
 
 
 @dataclass(frozen=True, slots=True)

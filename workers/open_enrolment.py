@@ -18,6 +18,10 @@ class EnrolmentOpened:
     """False: the enrolment ended before its journey came; the diagram ends at once."""
     cart_id: str | None
     customer_id: str | None
+    order_id: str | None
+    """The order that the journey is about, if it is about one."""
+    sku: str | None
+    """The product that the journey is about, if it is about one."""
     settings: dict[str, Scalar]
     """The [settings] of the journey's file in config/journeys, as they stand now."""
 
@@ -29,10 +33,12 @@ async def open_enrolment(job: OpenEnrolment, origin: JobOrigin, enrolments: Enro
     Raises:
         PermanentFailure: ENROLMENT_UNKNOWN, when the instance was started by hand with an invented id.
     """
-    opened = await enrolments.open(job.enrolment_id, origin.instance_key)
+    opened = await enrolments.open(job.enrolment_id, origin.instance_key, origin.version)
     return EnrolmentOpened(
         proceed=opened.proceed,
         cart_id=opened.cart_id,
         customer_id=opened.customer_id,
+        order_id=opened.order_id,
+        sku=opened.sku,
         settings=dict(opened.settings),
     )

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,17 +127,26 @@ class House:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, kind: databases.Kind, *, workers: int, controlled_clock: bool = False, cart_idle: str | None = None
+    folder: Path,
+    kind: databases.Kind,
+    *,
+    workers: int,
+    controlled_clock: bool = False,
+    cart_idle: str | None = None,
+    prepare: Callable[[Path], None] = lambda _config_dir: None,
 ) -> AsyncIterator[House]:
     """Run a house in the empty *folder* while the context lasts; *cart_idle* (ISO 8601) replaces what is shipped.
 
+    *prepare* may change the copy of the settings' folder that all parts read.
     Settings in the environment (WAGGLE_SECTION__KEY) hold for all parts.
     """
     with (
         databases.opened(kind, folder) as database,
         broker(folder / "engine", controlled_clock=controlled_clock) as engine,
     ):
-        environment = _environment(folder, database, _config(folder / "config", cart_idle))
+        config = _config(folder / "config", cart_idle)
+        prepare(config)
+        environment = _environment(folder, database, config)
         app = App(load_settings({**os.environ, **environment}))
         try:
             await asyncio.to_thread(app.services)

@@ -69,7 +69,7 @@ def _key(email: Email) -> str:
 
 
 def _laid_out(email: Email) -> dict[str, Any]:
-    headers = {"List-Id": f"<{email.list_id}>"}
+    headers = {"List-Id": f"<{email.list_id}>"} if email.list_id is not None else {}
     if email.unsubscribe_url is not None:
         headers["List-Unsubscribe"] = f"<{email.unsubscribe_url}>"
         headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

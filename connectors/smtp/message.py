@@ -59,7 +59,8 @@ def lay_out(email: Email, sender: Address, to: Address) -> bytes:
         message["Subject"] = email.subject
         message["Date"] = format_datetime(datetime.now(UTC))
         message["Message-ID"] = _enclosed(email.message_id[1:-1], email.message_id)
-        message["List-ID"] = _enclosed(email.list_id)
+        if email.list_id is not None:
+            message["List-ID"] = _enclosed(email.list_id)
         if email.unsubscribe_url is not None:
             message["List-Unsubscribe"] = _enclosed(email.unsubscribe_url)
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

@@ -85,10 +85,12 @@ class FakeActions:
     async def describe(self, token: str) -> Question | None:
         return Question(self.kind, "Hive & Honey", "a•••@e•••.com", "I want <offers>.") if token == "one" else None
 
-    async def perform(self, token: str) -> Done | None:
+    async def perform(self, token: str, answer: int | None = None) -> Done | None:
         if token != "one" or self.done:
             return None
-        self.done.append(token)
+        if self.kind == "answer-survey" and answer is None:
+            raise Rejected("ANSWER_MISSING", "")
+        self.done.append(token if answer is None else f"{token}: {answer}")
         return Done(self.kind, "Hive & Honey", b"PK" if self.kind == "download" else None)
 
 
@@ -206,7 +208,7 @@ async def test_a_link_of_nobody_says_so_and_no_more(client: Client, path: str) -
         assert "This link is no longer good" in response.text
 
 
-@pytest.mark.parametrize("kind", ["confirm-subscription", "change-email", "confirm-erasure"])
+@pytest.mark.parametrize("kind", ["confirm-subscription", "keep-subscription", "change-email", "confirm-erasure"])
 async def test_a_link_asks_first_and_does_it_once(client: Client, actions: FakeActions, kind: LinkKind) -> None:
     actions.kind = kind
     asked = await client.get("/o/one")
@@ -216,6 +218,31 @@ async def test_a_link_asks_first_and_does_it_once(client: Client, actions: FakeA
     done = await client.post("/o/one")
     assert done.status_code == 200
     assert (await client.post("/o/one")).status_code == 404
+
+
+async def test_a_number_in_the_mail_is_chosen_already_and_counts_once_it_is_sent(
+    client: Client, actions: FakeActions
+) -> None:
+    actions.kind = "answer-survey"
+
+    asked = await client.get("/o/one?score=7")
+    assert asked.text.count('type="radio"') == 11
+    assert asked.text.count(" checked") == 1
+    assert 'value="7" required checked' in asked.text
+    assert actions.done == []
+
+    assert (await client.post("/o/one", data={"score": "7"})).status_code == 200
+    assert actions.done == ["one: 7"]
+
+
+@pytest.mark.parametrize("score", ["", "seven", "-1", "7.5", "111"])
+async def test_who_chose_no_number_is_asked_again(client: Client, actions: FakeActions, score: str) -> None:
+    actions.kind = "answer-survey"
+    again = await client.post(f"/o/one?score={score}", data={"score": score})
+
+    assert again.status_code == 422
+    assert "Please choose a number from 0 to 10." in again.text
+    assert actions.done == []
 
 
 async def test_the_copy_comes_as_a_file_that_no_cache_keeps(client: Client, actions: FakeActions) -> None:

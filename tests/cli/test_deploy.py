@@ -34,7 +34,8 @@ async def test_what_was_deployed_is_listed(place: Place) -> None:
     ):
         assert await deploy.ended(30) == 0
 
-    names = {each["name"] for each in json.loads(deploy.said)}
+    told = json.loads(deploy.said)
+    names = {each["name"] for each in told["deployed"]}
     files = {file.name: file.stem for file in (ROOT / "bpmn").glob("*/*.*")}
     assert {"abandoned-cart", "cart-offer"} < names == set(files.values())
     assert set(gateway.resources) == files.keys()

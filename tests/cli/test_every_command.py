@@ -22,7 +22,7 @@ EVERY = list(paths(commands))
 
 def test_the_commands_are_these() -> None:
     assert {path[0] for path in EVERY if path} == {
-        *("up", "demo", "deploy", "doctor", "tasks", "keys", "people", "audit", "messages", "engine"),
+        *("up", "demo", "check", "deploy", "doctor", "tasks", "keys", "people", "audit", "messages", "engine"),
         *("api", "relay", "worker", "exchange", "mailbox"),
         *("sources", "import"),
         *("customer", "replay"),
@@ -30,6 +30,9 @@ def test_the_commands_are_these() -> None:
         *("streams", "export"),
         *("backup", "privacy"),
         *("consents", "privacy-requests", "retention", "transfers"),
+        *("journeys", "migrate", "rollback", "promote"),
+        *("templates", "new", "diff"),
+        *("segments", "campaigns", "approvals"),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from waggle.engine.channel import GatewayAddress, OAuthClient, connect
 from waggle.engine.client import ZeebeClient
-from waggle.errors import BadSettings, PermanentFailure, TemporaryFailure
+from waggle.errors import BadSettings, PermanentFailure, TemporaryFailure, WaggleError
 from waggle.ports.journey_engine import Deployed, EngineMessage
 from waggle.testing.gateway import FakeGateway
 
@@ -149,6 +149,35 @@ async def test_a_refused_diagram_comes_back_with_the_reason_of_the_engine(setup:
 
     with pytest.raises(PermanentFailure, match="DIAGRAM_REFUSED: Task_Send: has no type"):
         await setup.client.deploy([file])
+
+
+async def test_an_instance_is_moved_by_its_key_and_the_mapping(setup: Setup) -> None:
+    await setup.client.migrate_instance(7, 9, {"Task_A": "Task_B"})
+
+    [request] = setup.gateway.requests("MigrateProcessInstance")
+    assert (request.processInstanceKey, request.migrationPlan.targetProcessDefinitionKey) == (7, 9)
+    [instruction] = request.migrationPlan.mappingInstructions
+    assert (instruction.sourceElementId, instruction.targetElementId) == ("Task_A", "Task_B")
+
+
+@pytest.mark.parametrize(
+    ("status", "details", "kind", "code"),
+    [
+        (grpc.StatusCode.NOT_FOUND, "no process instance found with key '7'", PermanentFailure, "INSTANCE_UNKNOWN"),
+        (grpc.StatusCode.NOT_FOUND, "no process definition found with key '9'", PermanentFailure, "MIGRATION_REFUSED"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "no mapping for 'Task_A'", PermanentFailure, "MIGRATION_REFUSED"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "duplicate source element ids", PermanentFailure, "MIGRATION_REFUSED"),
+        (grpc.StatusCode.FAILED_PRECONDITION, "a concurrent command was executed", TemporaryFailure, "INSTANCE_BUSY"),
+        (grpc.StatusCode.UNAUTHENTICATED, "", TemporaryFailure, "ENGINE_REFUSED_LOGIN"),
+    ],
+)
+async def test_why_an_instance_was_not_moved_is_told(
+    setup: Setup, status: grpc.StatusCode, details: str, kind: type[WaggleError], code: str
+) -> None:
+    setup.gateway.refuse("MigrateProcessInstance", status, details, times=9)
+
+    with pytest.raises(kind, match=code):
+        await setup.client.migrate_instance(7, 9, {})
 
 
 async def test_the_topology_tells_the_version_and_who_leads(setup: Setup) -> None:

@@ -70,6 +70,27 @@ GOOD_DATA: dict[str, dict[str, Any]] = {
     "privacy-request-opened": {"request_id": "r-1", "customer_id": "c-1", "right": "access"},
     "privacy-request-confirmed": {"request_id": "r-1", "customer_id": "c-1"},
     "message-clicked": {"message_id": "m-1"},
+    "stock-subscription-created": {"customer_id": "c-1", "sku": "honey"},
+    "stock-subscription-ended": {"customer_id": "c-1", "sku": "honey"},
+    "price-watch-created": {"customer_id": "c-1", "sku": "honey", "price_minor": 650, "currency": "EUR"},
+    "price-watch-ended": {"customer_id": "c-1", "sku": "honey"},
+    "review-submitted": {"customer_id": "c-1", "order_id": "o-1", "rating": 5, "sku": "honey"},
+    "survey-answered": {"customer_id": "c-1", "order_id": "o-1", "score": 9},
+    "customer-lapsed": {"customer_id": "c-1", "days_since_order": 120},
+    "customer-unengaged": {"customer_id": "c-1"},
+    "birthday-approaching": {"customer_id": "c-1"},
+    "replenishment-expected": {"customer_id": "c-1", "sku": "honey", "order_id": "o-1"},
+    "points-earned": {"customer_id": "c-1", "points": 65, "order_id": "o-1"},
+    "tier-changed": {"customer_id": "c-1", "tier": "silver"},
+    "promotion-reminder-requested": {
+        "customer_id": "c-1",
+        "promotion_id": "spring-sale",
+        "starts_at": "2026-05-10T08:00:00Z",
+        "ends_at": "2026-05-17T08:00:00Z",
+    },
+    "audience-joined": {"customer_id": "c-1", "audience": "recent-visitors"},
+    "audience-left": {"customer_id": "c-1", "audience": "recent-visitors"},
+    "campaign-requested": {"campaign_id": "spring-2026", "campaign": "spring-news", "requested_by": "kim"},
 }
 
 

@@ -10,25 +10,38 @@ from waggle.resources import shipped
 from waggle.services.catalogue import Entry, EntryRule, Receiver, load_catalogue
 
 MESSAGE = 'description = "d"\nevent_type = "cart-updated"\nkind = "start"\ntime_to_live_s = 1\n'
+START = '[[cart-updated.starts]]\njourney = "{}"\nbusiness_key = ["cart_id"]\n'
+END = '[[cart-updated.ends]]\njourney = "c"\nscope = "customer"\ncustomer = "customer_id"\n'
 
 
 def test_the_shipped_catalogue_names_what_each_event_causes() -> None:
     catalogue = load_catalogue(shipped("bpmn"))
 
-    caused = {m.event_type: [m.kind for _, m in catalogue.caused_by(m.event_type)] for m in catalogue.messages.values()}
-    assert caused == {
-        "cart-updated": ["start"],
-        "order-placed": ["exit"],
-        "consent-withdrawn": ["exit"],
-        "customer-erased": ["exit"],
-        "message-clicked": ["move"],
-        "consent-requested": ["start"],
-        "consent-given": ["move"],
-        "privacy-request-opened": ["start"] * 4,
-        "privacy-request-confirmed": ["move"],
+    caused = {name for event_type in ("cart-updated", "order-placed") for name, _ in catalogue.caused_by(event_type)}
+    assert {"cart-updated", "order-placed"} <= caused
+    assert {name for name, _ in catalogue.caused_by("privacy-request-opened")} == {
+        "erasure-requested",
+        "access-requested",
+        "rectification-requested",
+        "objection-requested",
     }
-    assert catalogue.variables == {"enrolment_id", "request_id"}
-    assert catalogue.caused_by("product-updated") == []
+    assert [name for name, _ in catalogue.caused_by("product-updated")] == ["price-changed"]
+    assert {"enrolment_id", "request_id"} <= catalogue.variables
+    assert catalogue.caused_by("page-viewed") == []
+
+
+def test_the_journeys_that_advertise_are_those_that_end_when_somebody_wants_no_more_of_it() -> None:
+    advertising = load_catalogue(shipped("bpmn")).advertising
+
+    assert {"abandoned-cart", "back-in-stock", "birthday"} <= advertising
+    assert advertising.isdisjoint({"double-opt-in", "customer-erasure"})
+
+
+def test_which_journeys_an_event_may_enter_is_told() -> None:
+    catalogue = load_catalogue(shipped("bpmn"))
+
+    assert catalogue.starting_on("birthday-approaching") == {"birthday"}
+    assert catalogue.starting_on("page-viewed") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -64,6 +77,9 @@ def test_a_business_key_of_several_fields_needs_all_of_them() -> None:
         ("[cart-updated]\n" + MESSAGE.replace("start", "begin"), "CATALOGUE_WRONG", "[cart-updated]"),
         ("[cart-updated]\n" + MESSAGE + "ttl = 1\n", "CATALOGUE_WRONG", "ttl"),
         ("[cart-updated]\n", "CATALOGUE_WRONG", "description"),
+        ("[cart-updated]\n" + MESSAGE + START.format("a") + START.format("b"), "CATALOGUE_WRONG", "a, b all at once"),
+        ("[cart-updated]\n" + MESSAGE + START.format("a") + END, "CATALOGUE_WRONG", "start it again for everyone"),
+        ("[cart-updated]\n" + MESSAGE + END + 'at_most = "quantity"\n', "CATALOGUE_WRONG", "at_most"),
         ("[cart-updated\n", "CATALOGUE_UNREADABLE", "engine-messages.toml"),
         (None, "CATALOGUE_UNREADABLE", "engine-messages.toml"),
     ],

@@ -66,6 +66,13 @@ async def test_an_empty_cart_does_not_enrol(shop: Shop, store: UnitOfWork) -> No
     assert await store.read(lambda tx: tx.enrolments.newest(JOURNEY, "cart-1")) is None
 
 
+async def test_the_first_product_in_a_cart_enrols_it_though_nobody_told_the_whole_cart(shop: Shop) -> None:
+    line = {"sku": "honey", "quantity": 1, "unit_price_minor": 500}
+    await shop.send("product-added", {"cart_id": "cart-7", "customer_id": "c-1", "currency": "EUR", **line})
+    await shop.relay.apply_events()
+    assert (await shop.enrolment("cart-7")).state == "entering"
+
+
 async def test_a_cart_whose_order_came_first_does_not_enrol(shop: Shop, store: UnitOfWork) -> None:
     await shop.order(cart_id="cart-1")
     await shop.cart()

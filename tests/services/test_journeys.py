@@ -16,6 +16,14 @@ def test_the_shipped_journey_has_its_settings() -> None:
     assert journey.settings == {"cart_idle": "PT20M", "reply_window": "PT24H", "order_window": "PT48H"}
     assert (journey.entry.cool_down, journey.entry.holdout_percent) == (timedelta(days=7), 10)
     assert journey.exits == {"order_ends_other_carts": True}
+    assert (journey.entry.enabled, journey.entry.priority) == (True, 50)
+
+
+def test_a_journey_that_a_shop_must_switch_on_itself_is_shipped_off() -> None:
+    book = load_journeys(shipped("config"))
+
+    assert not book.enabled("birthday")
+    assert book.enabled("abandoned-cart")
 
 
 def test_a_journey_without_a_file_has_no_settings_no_cool_down_and_nobody_held_out(tmp_path: Path) -> None:
@@ -32,6 +40,8 @@ def test_a_journey_without_a_file_has_no_settings_no_cool_down_and_nobody_held_o
         "[entry]\ncool_down = 'a week'\n",
         "[entry]\nholdout_percent = 101\n",
         "[entry]\nholdout_percent = -1\n",
+        "[entry]\npriority = 101\n",
+        "[entry]\nenabled = 'no'\n",
         "[settings]\nbands = [1]\n",
         "[exits]\norder = 'yes'\n",
         "[entry\n",

@@ -9,10 +9,28 @@ import pytest
 
 from waggle.errors import BadSettings, PermanentFailure
 from waggle.resources import shipped
-from waggle.services.rendering import MessageContext, MessageCoupon, MessageItem, MessageTemplates
+from waggle.services.rendering import (
+    MessageContext,
+    MessageCoupon,
+    MessageItem,
+    MessageLoyalty,
+    MessageOrder,
+    MessageProduct,
+    MessageTemplates,
+)
 
 HONEY = MessageItem("Wildflower honey", 2, 1290, "€25.80", "https://shop.example/honey.jpg", "https://shop.example/p/1")
 CANDLE = MessageItem("Candle", 1, 1850, "€18.50", None, None)
+ORDER = MessageOrder(
+    number="1042", items=(HONEY,), total="€31.70", placed_on="3 December 2026", url="https://shop.example/c/cart-token"
+)
+PRODUCT = MessageProduct(
+    name="Heather honey",
+    price="€10.40",
+    url="https://shop.example/c/product-token",
+    image_url="https://shop.example/heather.jpg",
+    was_price="€12.90",
+)
 CONTEXT = MessageContext(
     shop_name="Hive & Honey",
     shop_address="1 Meadow Lane, 10000 Beeville",
@@ -26,9 +44,24 @@ CONTEXT = MessageContext(
     preferences_url="https://shop.example/y/data-token",
     action_url="https://shop.example/o/action-token",
     language="en",
+    order=ORDER,
+    product=PRODUCT,
+    loyalty=MessageLoyalty(640, "Gold"),
 )
 SHIPPED = MessageTemplates.load(shipped("config") / "messages")
 ADVERTISING = [name for name in sorted(SHIPPED.names) if SHIPPED.declaration(name).purpose == "marketing"]
+
+
+def shows(name: str, part: str) -> bool:
+    """Say whether a message includes shared/<part>.mjml."""
+    body = (shipped("config") / "messages" / name / "body.mjml").read_text(encoding="utf-8")
+    return f'path="shared/{part}.mjml"' in body
+
+
+ABOUT_A_CART = [name for name in ADVERTISING if shows(name, "cart")]
+WITH_A_COUPON = [name for name in ADVERTISING if "code" in SHIPPED.declaration(name).documentation]
+ABOUT_AN_ORDER = [name for name in sorted(SHIPPED.names) if shows(name, "order")]
+ABOUT_A_PRODUCT = [name for name in ADVERTISING if shows(name, "product")]
 
 TOML = 'subject = "Hello {{ first_name }}"\npreheader = "x"\ndocumentation = "x"\n'
 MJML = """<mjml>
@@ -75,7 +108,7 @@ def write(folder: Path, *, toml: str = TOML, mjml: str = MJML, text: str = TEXT)
     return folder
 
 
-@pytest.mark.parametrize("name", ADVERTISING)
+@pytest.mark.parametrize("name", ABOUT_A_CART)
 def test_a_mail_names_items_coupon_cart_and_the_way_out(name: str) -> None:
     rendered = SHIPPED.render(name, CONTEXT)
     page = Page(rendered.html)
@@ -87,8 +120,6 @@ def test_a_mail_names_items_coupon_cart_and_the_way_out(name: str) -> None:
             "Wildflower honey",
             "€25.80",
             "€44.30",
-            "7KQM-2XWA-R9TZ",
-            "3 December 2026",
         ):
             assert said in words
         assert "1 Meadow Lane, 10000 Beeville" in words
@@ -108,7 +139,68 @@ def test_a_mail_without_coupon_and_name_speaks_of_neither(name: str) -> None:
     assert "Hello," in rendered.text
 
 
+@pytest.mark.parametrize("name", WITH_A_COUPON)
+def test_a_mail_with_a_coupon_names_its_code_and_its_last_day_in_both_forms(name: str) -> None:
+    rendered = SHIPPED.render(name, CONTEXT)
+
+    for words in (Page(rendered.html).words, rendered.text):
+        assert "7KQM-2XWA-R9TZ" in words
+        assert "3 December 2026" in words
+
+
 @pytest.mark.parametrize("name", ADVERTISING)
+def test_advertising_offers_the_way_out_in_both_forms(name: str) -> None:
+    rendered = SHIPPED.render(name, CONTEXT)
+
+    for where in (Page(rendered.html).links, rendered.text):
+        assert CONTEXT.unsubscribe_url in where
+        assert CONTEXT.preferences_url in where
+    assert "1 Meadow Lane, 10000 Beeville" in rendered.text
+
+
+@pytest.mark.parametrize("name", ABOUT_A_PRODUCT)
+def test_a_mail_about_a_product_names_it_its_price_and_its_page(name: str) -> None:
+    rendered = SHIPPED.render(name, CONTEXT)
+    page = Page(rendered.html)
+
+    for words in (page.words, rendered.text):
+        assert "Heather honey" in words
+        assert "€10.40" in words
+    assert PRODUCT.url in page.links
+    assert PRODUCT.url in rendered.text
+    assert page.images == [PRODUCT.image_url]
+
+
+@pytest.mark.parametrize("name", ABOUT_A_PRODUCT)
+def test_a_product_without_price_and_picture_is_shown_by_its_name(name: str) -> None:
+    bare = replace(PRODUCT, price=None, was_price=None, image_url="javascript:alert(1)")
+    rendered = SHIPPED.render(name, replace(CONTEXT, product=bare))
+
+    assert Page(rendered.html).images == []
+    assert "None" not in rendered.text + rendered.subject
+
+
+@pytest.mark.parametrize("name", ABOUT_AN_ORDER)
+def test_a_mail_about_an_order_names_its_number_its_day_and_its_lines(name: str) -> None:
+    page = Page(SHIPPED.render(name, CONTEXT).html)
+
+    for said in ("1042", "3 December 2026", "Wildflower honey", "€31.70"):
+        assert said in page.words
+
+
+def test_a_template_that_is_about_a_product_need_not_ask_whether_there_is_one(tmp_path: Path) -> None:
+    body = MJML.replace("{{ shop_name }}", "{{ product.name }}")
+    folder = write(tmp_path, toml=TOML + 'about = "product"\n', mjml=body)
+
+    assert "Heather honey" in MessageTemplates.load(folder).render("hello", CONTEXT).html
+
+
+def test_a_template_that_forgets_to_ask_whether_there_is_a_product_is_found(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="hello/body"):
+        MessageTemplates.load(write(tmp_path, mjml=MJML.replace("{{ shop_name }}", "{{ product.name }}")))
+
+
+@pytest.mark.parametrize("name", ABOUT_A_CART)
 def test_a_long_cart_makes_a_short_mail(name: str) -> None:
     rendered = SHIPPED.render(name, replace(CONTEXT, items=(HONEY,) * 500))
 
@@ -131,7 +223,15 @@ def test_a_long_cart_makes_a_short_mail(name: str) -> None:
     ],
 )
 def test_data_is_never_a_template_nor_markup(name: str, hostile: str) -> None:
-    context = replace(CONTEXT, shop_name=hostile, items=(replace(CANDLE, name=hostile),), first_name=hostile)
+    line = replace(CANDLE, name=hostile)
+    context = replace(
+        CONTEXT,
+        shop_name=hostile,
+        items=(line,),
+        first_name=hostile,
+        order=replace(ORDER, number=hostile, items=(line,)),
+        product=replace(PRODUCT, name=hostile, image_url=None),
+    )
     rendered = SHIPPED.render(name, context)
     page = Page(rendered.html)
 
@@ -178,6 +278,9 @@ def test_a_subject_is_one_line(tmp_path: Path) -> None:
         ("toml", "subject = ", "hello/message.toml"),
         ("mjml", MJML.replace("{{ shop_name }}", "{{ shop_nam }}"), "hello/body.mjml:4"),
         ("mjml", MJML.replace("{{ shop_name }}", "{{ coupon.cod }}"), "hello/body.mjml:4"),
+        ("mjml", MJML.replace("{{ shop_name }}", "{% if order %}{{ order.nr }}{% endif %}"), "hello/body.mjml:4"),
+        ("mjml", MJML.replace("{{ shop_name }}", "{% if product %}{{ product.sku }}{% endif %}"), "hello/body.mjml:4"),
+        ("toml", TOML + 'about = "weather"\n', "hello/message.toml"),
         ("mjml", MJML.replace("{{ shop_name }}", "{{ coupon.code }}"), "hello/body.mjml:4"),
         ("mjml", MJML.replace("{{ shop_name }}", "{% for i in items %}{{ i.nam }}{% endfor %}"), "hello/body.mjml:4"),
         ("mjml", MJML.replace("{{ shop_name }}", "{% if false %}{{ nobody }}{% endif %}"), "hello/body.mjml:4"),

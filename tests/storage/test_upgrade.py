@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +91,28 @@ def test_the_rows_of_the_first_version_are_kept(first_version: Engine) -> None:
         assert (sent.state, sent.doubts, sent.doubted_at, sent.provider) == ("sent", 0, None, None)
         assert tx.messages.in_doubt() == [doubtful]
         assert [link.token for link in tx.links.of_message("m-0")] == ["t-1"]
+
+
+def test_who_clicked_before_does_not_look_as_if_nothing_was_ever_read(first_version: Engine) -> None:
+    with first_version.begin() as connection:
+        fill(connection)
+        at = NOON.replace(tzinfo=None) if connection.dialect.name == "sqlite" else NOON
+        for number, message_id in enumerate(("m-1", "m-1", "gone")):
+            told = at + timedelta(hours=number)
+            when = str(told) if connection.dialect.name == "sqlite" else told
+            names = {"source": "waggle", "event_id": f"click-{number}", "type": "message-clicked"}
+            data = json.dumps({"message_id": message_id})
+            times = {"time": when, "received_at": when, "body_sha256": "0" * 64}
+            put(connection, "events", subject=message_id, data=data, state="applied", **names, **times)
+
+    upgrade(first_version, KEYRING)
+
+    with first_version.begin() as connection:
+        messages = transaction(connection).messages.of_enrolment("e-1")
+        enrolment = transaction(connection).enrolments.get("e-1")
+    assert {each.message_id: each.clicked_at for each in messages} == {"m-0": None, "m-1": NOON}
+    assert enrolment is not None
+    assert (enrolment.order_id, enrolment.sku, enrolment.watched_price) == (None, None, None)
 
 
 def test_the_counters_begin_with_what_the_coupons_sum_up_to(first_version: Engine) -> None:

@@ -16,7 +16,12 @@ async def test_a_journey_begins_with_its_cart_its_customer_and_its_settings(shop
 
     for _ in range(2):
         assert await open_enrolment(OpenEnrolment(enrolment_id=enrolment_id), ORIGIN, enrolments) == EnrolmentOpened(
-            proceed=True, cart_id="cart-1", customer_id="c-1", settings={"cart_idle": "PT20M"}
+            proceed=True,
+            cart_id="cart-1",
+            customer_id="c-1",
+            order_id=None,
+            sku=None,
+            settings={"cart_idle": "PT20M"},
         )
     assert (await shop.enrolment()).state == "running"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from waggle.api.access import NotingAccess
 from waggle.api.events import Door, event_routes
@@ -43,12 +43,13 @@ def create_app(  # noqa: PLR0913 - one for each ability, and one that hears of i
     reading: Reading | None = None,
     preferences: tuple[PreferenceCentre, OneTimeActions] | None = None,
     privacy_requests: PrivacyRequestBook | None = None,
+    pages: Sequence[Router] = (),
     tell: Callable[[Sequence[Receipt]], None] = lambda _receipts: None,
     tell_read: Callable[[str], None] = lambda _name: None,
 ) -> Litestar:
     """Return the ASGI application; it holds no state of its own.
 
-    *tell* hears what became of events, *tell_read* who was shown personal fields.
+    *pages* are served beside its own. *tell* hears what became of events, *tell_read* who was shown personal fields.
     """
     door = Door(intake, access, limits or Limits(LimitSettings()), origins or Origins(()), tell)
     return Litestar(
@@ -66,6 +67,7 @@ def create_app(  # noqa: PLR0913 - one for each ability, and one that hears of i
             tracker_route(),
             *([reading_routes(reading, access, door.limits, tell_read)] if reading is not None else []),
             *([webhook_routes(webhooks, door.limits)] if webhooks is not None else []),
+            *pages,
         ],
         exception_handlers=problem_handlers(),
         openapi_config=None,  # ours says what may be sent; the framework's would only see raw bodies

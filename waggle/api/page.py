@@ -40,6 +40,14 @@ summary{cursor:pointer;color:#6b6154;font-size:.9375rem}
 border:1px solid #8d8271;border-radius:8px;background:#fff;color:inherit;font:inherit;font-weight:400}
 button.second{border:1px solid #2b2620;background:transparent;color:#2b2620}
 button.second:hover{background:#f5efe2}
+.scale{display:grid;grid-template-columns:repeat(11,1fr);gap:.25rem;margin:0}
+.scale legend{padding:0;margin:0 0 .5rem;font-weight:600}
+.scale label{display:grid;justify-items:center;gap:.25rem;padding:.5rem 0;border:1px solid #cfc5b2;border-radius:8px;
+cursor:pointer}
+.scale label:has(:checked){border-color:#b57d00;background:#fdf5e1}
+.scale input{width:1.125rem;height:1.125rem;margin:0;accent-color:#b57d00}
+.ends{display:flex;justify-content:space-between;margin:.25rem 0 .5rem}
+@media (max-width:30rem){.scale{grid-template-columns:repeat(6,1fr)}}
 ul{margin:0 0 1rem;padding-left:1.25rem}
 li{margin:0 0 .4rem}
 a{color:inherit}
@@ -50,6 +58,8 @@ main{background:#26221d;border-color:#3a342c;border-top-color:#e2a317}
 h2,.choice+.choice{border-color:#3a342c}
 .notice{background:#26361f;color:#dcecd2}
 .warning{background:#43301a;color:#f6e3cc}
+.scale label{border-color:#5a5145}
+.scale label:has(:checked){border-color:#e2a317;background:#43301a}
 .field input,.field select{background:#1c1915;border-color:#8d8271}
 button.second{border-color:#f1ebe0;background:transparent;color:#f1ebe0}
 button.second:hover{background:#3a342c}

@@ -1,5 +1,6 @@
 """`/p/{token}`: somebody's own data and choices; `/o/{token}`: what a link in a mail does once; no log-in."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,7 @@ from waggle.api.page import escaped, page
 from waggle.api.preference_texts import TEXTS, language_of
 from waggle.api.token import is_token
 from waggle.errors import Rejected
-from waggle.services.one_time_actions import Done, OneTimeActions
+from waggle.services.one_time_actions import HIGHEST_SCORE, Done, OneTimeActions
 from waggle.services.preferences import Choice, PreferenceCentre, Preferences
 
 MAX_FORM_BYTES: Final = 16_384
@@ -77,30 +78,59 @@ def preference_routes(centre: PreferenceCentre, actions: OneTimeActions) -> Rout
 
     @route("/o/{token:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], media_type=MediaType.HTML)
     async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
-        speech = _speech(request)
-        found = await actions.describe(token) if is_token(token) else None
-        if found is None:
-            return _unknown(speech)
-        text = "download_text" if found.kind == "download" else found.kind
-        agreed = f'<p>{speech("agree")}</p><p class="quiet">{escaped(found.wording)}</p>'
-        wording = agreed if found.wording else ""
-        return page(
-            speech.plain(f"{found.kind}_title"),
-            f"<p>{speech(text, shop=found.shop_name, email=found.masked_email)}</p>{wording}"
-            f'<form method="post"><button type="submit">{speech(f"{found.kind}_button")}</button></form>'
-            f'<p class="quiet">{speech("accident")}</p>',
-            language=speech.language,
-        )
+        return await _ask(actions, token, _speech(request), _score(request.query_params.get("score")))
 
     @post("/o/{token:str}", status_code=200, request_max_body_size=MAX_FORM_BYTES)
     async def perform(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[Any]:
         speech = _speech(request)
-        # Taken to its end so that the connection closes in peace and the answer arrives.
-        await request.body()
-        done = await actions.perform(token) if is_token(token) else None
+        form = await _form(request)
+        try:
+            done = await actions.perform(token, _score(form.get("score"))) if is_token(token) else None
+        except Rejected:
+            return await _ask(actions, token, speech, None, missing=True)
         return _unknown(speech) if done is None else _performed(done, speech)
 
     return Router("/", route_handlers=[look, change, ask, perform], exception_handlers=page_handlers())
+
+
+async def _ask(
+    actions: OneTimeActions, token: str, speech: _Speech, score: int | None, *, missing: bool = False
+) -> Response[str]:
+    """Ask before anything is done; *score* is what the link in the mail said, *missing* that none was chosen."""
+    found = await actions.describe(token) if is_token(token) else None
+    if found is None:
+        return _unknown(speech)
+    text = "download_text" if found.kind == "download" else found.kind
+    agreed = f'<p>{speech("agree")}</p><p class="quiet">{escaped(found.wording)}</p>'
+    wording = agreed if found.wording else ""
+    warning = f'<p class="warning" role="alert">{speech("choose_score")}</p>' if missing else ""
+    choices = _scores(score, speech) if found.kind == "answer-survey" else ""
+    return page(
+        speech.plain(f"{found.kind}_title"),
+        f"<p>{speech(text, shop=found.shop_name, email=found.masked_email)}</p>{wording}{warning}"
+        f'<form method="post">{choices}<button type="submit">{speech(f"{found.kind}_button")}</button></form>'
+        f'<p class="quiet">{speech("accident")}</p>',
+        status_code=422 if missing else 200,
+        language=speech.language,
+    )
+
+
+def _scores(chosen: int | None, speech: _Speech) -> str:
+    """Return the scale, the number from the mail chosen already."""
+    boxes = "".join(
+        f'<label><input type="radio" name="score" value="{score}" required{" checked" if score == chosen else ""}>'
+        f"{score}</label>"
+        for score in range(HIGHEST_SCORE + 1)
+    )
+    ends = f"<span>{speech('score_lowest')}</span><span>{speech('score_highest')}</span>"
+    return (
+        f'<fieldset class="scale"><legend>{speech("score_legend")}</legend>{boxes}</fieldset>'
+        f'<p class="ends quiet">{ends}</p>'
+    )
+
+
+def _score(said: str | None) -> int | None:
+    return int(said) if said is not None and re.fullmatch(r"[0-9]{1,2}", said) else None
 
 
 async def _change(centre: PreferenceCentre, token: str, form: Mapping[str, str], speech: _Speech) -> str | None:

@@ -22,7 +22,8 @@ from waggle.processes import doors
 from waggle.reaching import engine_answers
 from waggle.registry import find_connectors
 from waggle.resources import shipped
-from waggle.services.deployment import files_in, refuse_wrong
+from waggle.services.bundles import files_in
+from waggle.services.deployment import refuse_wrong
 from waggle.settings import Settings, load_settings, typed_section
 
 _ENGINE_WITHIN_S = 5.0

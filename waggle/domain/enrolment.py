@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from waggle.domain.money import Money
+
 EnrolmentState = Literal["entering", "running", "ended"]
 
 
@@ -30,8 +32,24 @@ class Enrolment:
     ended_at: datetime | None = None
     outcome: str | None = None
     outcome_reason: str | None = None
+    order_id: str | None = None
+    """The order it is about, if it is about one."""
+    sku: str | None = None
+    """The product it is about, if it is about one."""
+    watched_price_minor: int | None = None
+    """What the product cost when its customer began to wait for a lower price."""
+    watched_currency: str | None = None
     instance_key: int | None = None
     """The newest engine instance that claimed it: for people to look up, never compared."""
+    process_version: int | None = None
+    """The engine's number of the diagram that it runs on, noted when it was claimed or moved."""
+
+    @property
+    def watched_price(self) -> Money | None:
+        """What the product cost when its customer began to wait for a lower price; None: they wait for none."""
+        if self.watched_price_minor is None or self.watched_currency is None:
+            return None
+        return Money.from_minor(self.watched_price_minor, self.watched_currency)
 
     @property
     def live(self) -> bool:

@@ -373,6 +373,148 @@ class MessageClicked:
     url: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockSubscriptionCreated:
+    """The customer wants to be told once a product can be bought again."""
+
+    customer_id: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockSubscriptionEnded:
+    """The customer no longer waits for the product."""
+
+    customer_id: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceWatchCreated:
+    """The customer wants to be told once a product costs less than now."""
+
+    customer_id: str
+    sku: str
+    price_minor: int
+    """What it cost when they began to wait."""
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceWatchEnded:
+    """The customer no longer waits for a lower price."""
+
+    customer_id: str
+    sku: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSubmitted:
+    """The customer said in public what they think of what they bought."""
+
+    customer_id: str
+    order_id: str
+    rating: int
+    """1 to 5."""
+    sku: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyAnswered:
+    """The customer said how likely they are to recommend the shop."""
+
+    customer_id: str
+    order_id: str
+    score: int
+    """0 to 10."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerLapsed:
+    """Somebody who used to buy has bought nothing for long."""
+
+    customer_id: str
+    days_since_order: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerUnengaged:
+    """Somebody has followed no link in many messages."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BirthdayApproaching:
+    """The customer's birthday is near; which day it is stays where the birth date is kept."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplenishmentExpected:
+    """What the customer bought is probably used up soon."""
+
+    customer_id: str
+    sku: str
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointsEarned:
+    """The customer's loyalty account grew."""
+
+    customer_id: str
+    points: int
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierChanged:
+    """The customer rose or fell to another level of the loyalty programme."""
+
+    customer_id: str
+    tier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionReminderRequested:
+    """The customer wants to be told when a promotion begins."""
+
+    customer_id: str
+    promotion_id: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceJoined:
+    """The customer now belongs to a group that advertising may be aimed at."""
+
+    customer_id: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudienceLeft:
+    """The customer no longer belongs to the group."""
+
+    customer_id: str
+    audience: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignRequested:
+    """Somebody in charge wants one message to go to a whole segment."""
+
+    campaign_id: str
+    """Of this run; the same campaign may be run again."""
+    campaign: str
+    """File in config/campaigns."""
+    requested_by: str | None = None
+    """Name of who works with Waggle, and may not approve it."""
+
+
 Fact = (
     CustomerIdentified
     | CustomersMerged
@@ -405,6 +547,22 @@ Fact = (
     | PrivacyRequestOpened
     | PrivacyRequestConfirmed
     | MessageClicked
+    | StockSubscriptionCreated
+    | StockSubscriptionEnded
+    | PriceWatchCreated
+    | PriceWatchEnded
+    | ReviewSubmitted
+    | SurveyAnswered
+    | CustomerLapsed
+    | CustomerUnengaged
+    | BirthdayApproaching
+    | ReplenishmentExpected
+    | PointsEarned
+    | TierChanged
+    | PromotionReminderRequested
+    | AudienceJoined
+    | AudienceLeft
+    | CampaignRequested
 )
 
 FACTS: dict[str, type[Fact]] = {
@@ -439,10 +597,26 @@ FACTS: dict[str, type[Fact]] = {
     "privacy-request-opened": PrivacyRequestOpened,
     "privacy-request-confirmed": PrivacyRequestConfirmed,
     "message-clicked": MessageClicked,
+    "stock-subscription-created": StockSubscriptionCreated,
+    "stock-subscription-ended": StockSubscriptionEnded,
+    "price-watch-created": PriceWatchCreated,
+    "price-watch-ended": PriceWatchEnded,
+    "review-submitted": ReviewSubmitted,
+    "survey-answered": SurveyAnswered,
+    "customer-lapsed": CustomerLapsed,
+    "customer-unengaged": CustomerUnengaged,
+    "birthday-approaching": BirthdayApproaching,
+    "replenishment-expected": ReplenishmentExpected,
+    "points-earned": PointsEarned,
+    "tier-changed": TierChanged,
+    "promotion-reminder-requested": PromotionReminderRequested,
+    "audience-joined": AudienceJoined,
+    "audience-left": AudienceLeft,
+    "campaign-requested": CampaignRequested,
 }
 """Event type -> what its data must say."""
 
-OWN_FACTS = frozenset({"consent-lapsed", "privacy-request-opened", "privacy-request-confirmed"})
+OWN_FACTS = frozenset({"consent-lapsed", "privacy-request-opened", "privacy-request-confirmed", "campaign-requested"})
 """Types of events that happen here alone: nobody outside can say so."""
 
 

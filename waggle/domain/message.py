@@ -67,6 +67,12 @@ class Message:
     """Who had it last."""
     repeat_safe_until: datetime | None = None
     """Until then `provider` takes a repeat under the same message id for the same mail."""
+    order_id: str | None = None
+    """The order it is about, if it is about one."""
+    sku: str | None = None
+    """The product it is about, if it is about one."""
+    clicked_at: datetime | None = None
+    """When a link in it was followed first."""
 
     def repeat_is_safe(self, provider: str, now: datetime) -> bool:
         """Whether handing it to *provider* at *now* makes no second mail, even if the first was accepted."""

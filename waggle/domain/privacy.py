@@ -42,7 +42,15 @@ class PrivacyRequest:
         return self.state in {"done", "refused"}
 
 
-LinkKind = Literal["preferences", "confirm-subscription", "change-email", "confirm-erasure", "download"]
+LinkKind = Literal[
+    "preferences",
+    "confirm-subscription",
+    "keep-subscription",
+    "answer-survey",
+    "change-email",
+    "confirm-erasure",
+    "download",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

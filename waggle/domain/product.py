@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from waggle.domain.money import Money
 from waggle.domain.telling import Told, standing, value_of
 
 
@@ -26,6 +27,17 @@ class Product:
     def available(self) -> bool:
         """Whether it can be bought now, as far as is known."""
         return self.quantity is None or self.quantity > 0
+
+    @property
+    def price(self) -> Money | None:
+        """What one costs now; None if nobody said."""
+        if self.price_minor is None or self.currency is None:
+            return None
+        return Money.from_minor(self.price_minor, self.currency)
+
+    def is_cheaper_than(self, price: Money) -> bool:
+        """Whether it costs less than *price* now; never, where the currencies differ."""
+        return self.price is not None and self.currency == price.currency and self.price.amount < price.amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

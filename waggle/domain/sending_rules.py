@@ -6,6 +6,9 @@ from datetime import datetime
 TOO_STALE = "too_stale"
 """Reason of a message that waits, or has waited in vain, for facts that are new enough to rest on."""
 
+PAUSED = "paused"
+"""Reason of a message that waits for its journey to be resumed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendingFacts:
@@ -28,8 +31,14 @@ class SendingFacts:
     quiet_until: datetime | None
     look_again_at: datetime | None = None
     """Set where the facts above are too old to send on; when to ask again."""
+    paused_until: datetime | None = None
+    """Set where the journey is paused; when to ask again."""
     transactional: bool = False
     """The message belongs to a contract: the rules about advertising do not apply."""
+    order_cancelled: bool = False
+    """The order that the message is about was cancelled or came back."""
+    price_not_lower: bool = False
+    """The product that the message is about costs no less than when its customer began to watch it."""
     restricted: bool = False
     """The customer asked that what is known of them be used for nothing, and this message does not answer them."""
 
@@ -48,12 +57,13 @@ class Verdict:
 
 
 def judge(facts: SendingFacts) -> Verdict:
-    """Return the first rule that speaks against sending; quiet hours come last, since they only put it off."""
+    """Return the first rule that speaks against sending; last come those that only put it off."""
     advertising = not facts.transactional
     objections = (
         ("customer_erased", facts.erased),
         ("customer_restricted", facts.restricted),
         ("ordered", advertising and facts.cart_ordered),
+        ("order_cancelled", advertising and facts.order_cancelled),
         ("emptied", advertising and facts.cart_empty),
         ("no_contact", not facts.has_address),
         ("no_consent", advertising and not facts.consent_given),
@@ -61,6 +71,7 @@ def judge(facts: SendingFacts) -> Verdict:
         ("holdout", advertising and facts.held_out),
         # An old word that there is none left suppresses nothing for good: there may be some again.
         ("out_of_stock", advertising and not facts.any_item_available and facts.look_again_at is None),
+        ("price_not_lower", advertising and facts.price_not_lower and facts.look_again_at is None),
         ("frequency_cap", advertising and facts.cap_reached),
         ("coupon_invalid", not facts.coupon_valid),
         ("journey_ended", not facts.enrolment_live),
@@ -70,6 +81,9 @@ def judge(facts: SendingFacts) -> Verdict:
     for reason, applies in objections:
         if applies:
             return Verdict(reason)
+    if facts.paused_until is not None:
+        # At the end it is asked once more: what was not resumed in time learns so.
+        return Verdict(PAUSED, min(facts.paused_until, facts.expires_at))
     if advertising and facts.quiet_until is not None:
         return Verdict("quiet_hours", facts.quiet_until)
     if advertising and facts.look_again_at is not None:

@@ -1,7 +1,7 @@
 """Commands to the engine: publish, deploy, and ask who is there."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _TRIES = 4
 _RPC_TIMEOUT_S = 5.0
 _DEPLOY_TIMEOUT_S = 30.0
+_ON_THE_MOVE = ("a concurrent command was executed", "pending message subscription migration")
+"""Words of 8.6.0 for an instance that cannot be moved at this very moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,13 @@ class ZeebeClient:
         Raises:
             OSError: a file cannot be read.
         """
-        contents = await asyncio.to_thread(lambda: [file.read_bytes() for file in files])
-        resources = [
-            pb.Resource(name=file.name, content=content) for file, content in zip(files, contents, strict=True)
-        ]
+        return await self.deploy_bytes(
+            await asyncio.to_thread(lambda: {file.name: file.read_bytes() for file in files})
+        )
+
+    async def deploy_bytes(self, contents: Mapping[str, bytes]) -> list[Deployed]:
+        """Deploy *contents* in one request; see `JourneyEngine.deploy_bytes`."""
+        resources = [pb.Resource(name=name, content=content) for name, content in contents.items()]
         request = pb.DeployResourceRequest(resources=resources, tenantId=self._tenant_id)
         try:
             answer = await self._call(self._stub.DeployResource, request, _DEPLOY_TIMEOUT_S)
@@ -97,6 +102,21 @@ class ZeebeClient:
             # Of all the engine's texts this one is passed on: it speaks of diagrams, and diagrams hold no persons.
             raise self._failure(error, "DIAGRAM_REFUSED", error.details() or "no reason given") from error
         return [_deployed(deployment) for deployment in answer.deployments]
+
+    async def migrate_instance(self, instance_key: int, target_key: int, mapping: Mapping[str, str]) -> None:
+        """Move a running instance to another version; see `JourneyEngine.migrate_instance`."""
+        instructions = [
+            pb.MigrateProcessInstanceRequest.MappingInstruction(sourceElementId=source, targetElementId=target)
+            for source, target in mapping.items()
+        ]
+        plan = pb.MigrateProcessInstanceRequest.MigrationPlan(
+            targetProcessDefinitionKey=target_key, mappingInstructions=instructions
+        )
+        request = pb.MigrateProcessInstanceRequest(processInstanceKey=instance_key, migrationPlan=plan)
+        try:
+            await self._call(self._stub.MigrateProcessInstance, request, _RPC_TIMEOUT_S)
+        except grpc.aio.AioRpcError as error:
+            raise self._not_migrated(error) from error
 
     async def topology(self) -> Topology:
         """Return who is there.
@@ -126,6 +146,17 @@ class ZeebeClient:
                 if not may_pass or backoff.failures == _TRIES - 1:
                     raise
                 await asyncio.sleep(backoff.next_s())
+
+    def _not_migrated(self, error: grpc.aio.AioRpcError) -> WaggleError:
+        """Name why an instance was not moved; the engine's reason names elements and keys only."""
+        reason = " ".join((error.details() or "no reason given").split())
+        if any(sign in reason for sign in _ON_THE_MOVE):
+            return TemporaryFailure("INSTANCE_BUSY", reason, retry_after_s=1.0)
+        if error.code() is grpc.StatusCode.NOT_FOUND and "no process instance found" in reason:
+            return PermanentFailure("INSTANCE_UNKNOWN", reason)
+        if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+            return PermanentFailure("MIGRATION_REFUSED", reason)
+        return self._failure(error, "MIGRATION_REFUSED", reason)
 
     def _failure(self, error: grpc.aio.AioRpcError, refused_code: str, refused: str) -> WaggleError:
         """Name what *error* means; *refused_code* and *refused* are for what the engine will never take."""

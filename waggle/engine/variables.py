@@ -13,7 +13,7 @@ from waggle.errors import PermanentFailure
 
 Variable = str | int | float | bool | None | list["Variable"] | dict[str, "Variable"]
 
-STRUCTURED: Final = frozenset({"settings", "offer"})
+STRUCTURED: Final = frozenset({"settings", "offer", "approval"})
 """The only variables that may be a list or an object, and of scalars only."""
 
 LONGEST_TEXT: Final = 256

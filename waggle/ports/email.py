@@ -20,8 +20,8 @@ class Email:
     """RFC 5322 Message-ID with its angle brackets; the same for every try of the same message."""
     unsubscribe_url: str | None
     """Makes List-Unsubscribe and List-Unsubscribe-Post (RFC 8058); none on mails that are not marketing."""
-    list_id: str
-    """RFC 2919 identifier without brackets."""
+    list_id: str | None
+    """RFC 2919 identifier without brackets; None for a mail that goes to us and not to a shopper."""
 
 
 class EmailSender(Protocol):

@@ -56,3 +56,16 @@ class JourneyEngine(Protocol):
             TemporaryFailure: the engine cannot be reached.
         """
         ...
+
+    async def deploy_bytes(self, contents: Mapping[str, bytes]) -> list[Deployed]:
+        """Deploy *contents*, by file name, in one request; raises as `deploy` does."""
+        ...
+
+    async def migrate_instance(self, instance_key: int, target_key: int, mapping: Mapping[str, str]) -> None:
+        """Move a running instance to the process version *target_key*, each element to the one that *mapping* names.
+
+        Raises:
+            PermanentFailure: INSTANCE_UNKNOWN, it has ended or never was; MIGRATION_REFUSED, with the engine's reason.
+            TemporaryFailure: the engine cannot be reached, or INSTANCE_BUSY: it was just doing something.
+        """
+        ...

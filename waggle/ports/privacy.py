@@ -59,6 +59,13 @@ class SuppressionRepository(Protocol):
         """Return (reason, since) per channel."""
         ...
 
+    def lift(self, customer_id: str, channel: str, reason: str) -> bool:
+        """Let the person, under whichever of their ids, be written to again where *reason* kept them out.
+
+        False if it did not.
+        """
+        ...
+
     def forget(self, customer_id: str) -> None: ...
 
     def keep_address(self, address: str, channel: str, reason: str, at: datetime) -> None:

@@ -17,6 +17,7 @@ StateTable = Literal[
     "payments",
     "products",
     "product_views",
+    "loyalty_entries",
 ]
 """Every table that is rebuilt from events."""
 

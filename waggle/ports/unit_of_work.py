@@ -5,17 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
+from waggle.domain.audience import Membership
 from waggle.domain.cart import Cart
 from waggle.domain.coupon import BudgetUse, Coupon
 from waggle.domain.customer import Customer
+from waggle.domain.effect import Effect
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.event import Event
+from waggle.domain.loyalty import LoyaltyEntry
 from waggle.domain.message import Message
 from waggle.domain.order import Order
 from waggle.domain.payment import Payment
 from waggle.domain.product import Product, ProductView
 from waggle.domain.telling import Told
 from waggle.ports.bulk_reads import BulkReads
+from waggle.ports.campaigns import ApprovalRepository, CampaignRepository, ConsoleSessions, SegmentReads
 from waggle.ports.identities import IdentityRepository
 from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.keys import KeyRepository, PersonRepository
@@ -37,6 +41,7 @@ from waggle.ports.pulling import PullingRepository
 from waggle.ports.quarantine import Quarantine
 from waggle.ports.state import StateRepository
 from waggle.ports.streams import OutcomeLog, Streams
+from waggle.ports.versions import PauseRepository, VersionRepository
 from waggle.ports.webhooks import Deliveries
 
 T = TypeVar("T")
@@ -159,6 +164,10 @@ class EventLog(Protocol):
         """Do as `add` does with each of *arrivals*, at once; the first of two with one (source, id) is the one kept."""
         ...
 
+    def known(self, source: str, event_ids: Collection[str]) -> set[str]:
+        """Return which of these ids a source has told already."""
+        ...
+
     def refuse_all(self, refused: Sequence[RefusedArrival]) -> None:
         """Record that these were turned away; their content is not kept."""
         ...
@@ -235,6 +244,10 @@ class CustomerRepository(Protocol):
         """Keep what was told of one id."""
         ...
 
+    def ids_after(self, customer_id: str, limit: int) -> list[str]:
+        """Return the next *limit* ids that are not erased, in their own order."""
+        ...
+
 
 class CartRepository(Protocol):
     def prepare(self, cart_ids: Collection[str]) -> None:
@@ -277,6 +290,10 @@ class OrderRepository(Protocol):
 
     def of_cart(self, cart_id: str) -> Order | None:
         """Return the first order from this cart, or from this checkout."""
+        ...
+
+    def buyers_after(self, customer_id: str, since: datetime, limit: int) -> list[str]:
+        """Return the next *limit* ids, in their own order, under which somebody ordered after *since*."""
         ...
 
     def of_customer(self, customer_id: str) -> list[Order]:
@@ -336,6 +353,14 @@ class EnrolmentRepository(Protocol):
         ...
 
     def live_of_cart(self, cart_id: str) -> list[Enrolment]: ...
+    def live_of_sku(self, journey: str, sku: str) -> list[Enrolment]:
+        """Return those in one journey that are about the product, who waited longest first."""
+        ...
+
+    def unwritten_of_sku(self, journey: str, sku: str, limit: int) -> list[Enrolment]:
+        """Return the first *limit* of them for whom no message is planned, under way or sent."""
+        ...
+
     def count_by_state(self) -> dict[tuple[str, str], int]:
         """Return how many there are per (state, outcome or "")."""
         ...
@@ -376,12 +401,31 @@ class MessageRepository(Protocol):
     def by_id(self, message_id: str) -> Message | None: ...
     def save(self, message: Message) -> None: ...
     def of_enrolment(self, enrolment_id: str) -> list[Message]: ...
+    def open_of_enrolment(self, enrolment_id: str) -> list[Message]:
+        """Return those that are in no final state."""
+        ...
+
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
         """Count messages to the person, *but* the one of that id, that left after *since*, may have or are about to."""
         ...
 
     def of_customer(self, customer_id: str) -> list[Message]:
         """Return all to the person, the one planned first at the top."""
+        ...
+
+    def note_click(self, message_id: str, at: datetime) -> None:
+        """Keep when a link in it was followed, if this was before any other click or is the first."""
+        ...
+
+    def count_sent_and_clicked(self, customer_id: str, purpose: str, since: datetime) -> tuple[int, int]:
+        """Count the person's messages that left, and those whose links were followed, after *since*."""
+        ...
+
+    def unengaged(self, since: datetime, least: int, after: str, limit: int) -> list[str]:
+        """Return the next *limit* ids after *after* whose person got at least *least* marketing messages after *since*.
+
+        None of which they followed a link of.
+        """
         ...
 
     def in_doubt(self) -> list[Message]:
@@ -438,6 +482,48 @@ class CouponRepository(Protocol):
 
     def stale(self, now: datetime, limit: int) -> list[Coupon]:
         """Return coupons that have expired without ever having been issued."""
+        ...
+
+
+class EffectRepository(Protocol):
+    def get(self, enrolment_id: str, step: str) -> Effect | None: ...
+    def by_id(self, effect_id: str) -> Effect | None: ...
+    def save(self, effect: Effect) -> None: ...
+    def of_enrolment(self, enrolment_id: str) -> list[Effect]: ...
+    def of_customers(self, customer_ids: Collection[str]) -> list[Effect]:
+        """Return the effects for any of these ids, the oldest first."""
+        ...
+
+    def in_doubt(self) -> list[Effect]:
+        """Return all in doubt, the one handed over first at the top."""
+        ...
+
+
+class OccasionRuns(Protocol):
+    """On which days occasions were looked for, and by whom of several processes."""
+
+    def begin(self, day: str, at: datetime, stale_before: datetime) -> bool:
+        """Take on a day; False if it is done, or somebody began it after *stale_before*."""
+        ...
+
+    def finish(self, day: str, at: datetime) -> None: ...
+
+
+class LoyaltyRepository(Protocol):
+    def save(self, entry: LoyaltyEntry) -> None:
+        """Keep what one event said; the same event again changes nothing."""
+        ...
+
+    def of_customer(self, customer_id: str) -> list[LoyaltyEntry]:
+        """Return all entries of the person, the oldest first."""
+        ...
+
+
+class AudienceRepository(Protocol):
+    def get(self, enrolment_id: str) -> Membership | None: ...
+    def save(self, membership: Membership) -> None: ...
+    def left_behind(self, limit: int) -> list[Membership]:
+        """Return memberships that outlived their journey."""
         ...
 
 
@@ -507,6 +593,14 @@ class Transaction(Protocol):
     @property
     def coupons(self) -> CouponRepository: ...
     @property
+    def effects(self) -> EffectRepository: ...
+    @property
+    def loyalty(self) -> LoyaltyRepository: ...
+    @property
+    def audiences(self) -> AudienceRepository: ...
+    @property
+    def occasion_runs(self) -> OccasionRuns: ...
+    @property
     def outcomes(self) -> OutcomeLog: ...
     @property
     def streams(self) -> Streams: ...
@@ -534,6 +628,18 @@ class Transaction(Protocol):
     def personal_data(self) -> PersonalData: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def versions(self) -> VersionRepository: ...
+    @property
+    def pauses(self) -> PauseRepository: ...
+    @property
+    def segments(self) -> SegmentReads: ...
+    @property
+    def campaigns(self) -> CampaignRepository: ...
+    @property
+    def approvals(self) -> ApprovalRepository: ...
+    @property
+    def console_sessions(self) -> ConsoleSessions: ...
 
 
 class UnitOfWork(Protocol):

@@ -17,7 +17,7 @@ class EntryRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One condition on the data of an event."""
 
     field: str
-    rule: Literal["present", "absent", "empty", "not_empty", "equals", "at_least", "at_most"]
+    rule: Literal["present", "absent", "empty", "not_empty", "not_emptied", "equals", "at_least", "at_most"]
     value: str | int | bool | None = None
 
     def holds(self, data: Mapping[str, Any]) -> bool:
@@ -26,14 +26,14 @@ class EntryRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.rule in {"at_least", "at_most"}:
             return isinstance(found, int) and isinstance(self.value, int) and self._compares(found, self.value)
         match self.rule:
-            case "present":
-                return found is not None
-            case "absent":
-                return found is None
+            case "present" | "absent":
+                return (found is None) == (self.rule == "absent")
             case "empty":
                 return not found
             case "not_empty":
                 return bool(found)
+            case "not_emptied":
+                return found is None or bool(found)
             case _:
                 return bool(found == self.value)
 
@@ -47,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     journey: str
     business_key: list[str]
     customer: str | None = None
+    yields_to: list[str] = []
+    """Journeys; while one of them is under way for the same cart, nobody enters."""
     when: list[EntryRule] = []
 
     def key_in(self, data: Mapping[str, Any]) -> str | None:
@@ -62,12 +64,18 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One journey whose live enrolments are told of an event."""
 
     journey: str
-    scope: Literal["business_key", "customer", "message"]
+    scope: Literal["business_key", "customer", "message", "sku", "customer_sku"]
     business_key: list[str] = []
     customer: str | None = None
     message: str | None = None
     widened_to: Literal["customer"] | None = None
     widened_if: str | None = None
+    if_enabled: str | None = None
+    """Told only while this other journey is switched on."""
+    at_most: str | None = None
+    """With scope `sku`: the field of the event that says how many are told; the others wait for the next event."""
+    cheaper: bool = False
+    """With scope `sku`: only those who watch its price, and only if it can be bought for less now."""
     when: list[EntryRule] = []
 
     def key_in(self, data: Mapping[str, Any]) -> str | None:
@@ -86,6 +94,8 @@ class CatalogueMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event_type: str
     kind: Literal["start", "move", "exit"]
     time_to_live_s: int
+    also_caused_by: list[str] = []
+    """Further events that say the same."""
     variables: list[str] = []
     starts: list[Entry] = []
     moves: list[Receiver] = []
@@ -105,7 +115,22 @@ class Catalogue:
 
     def caused_by(self, event_type: str) -> list[tuple[str, CatalogueMessage]]:
         """Return the engine messages that an event of this type causes, by name."""
-        return [(name, message) for name, message in self.messages.items() if message.event_type == event_type]
+        return [
+            (name, message)
+            for name, message in self.messages.items()
+            if message.event_type == event_type or event_type in message.also_caused_by
+        ]
+
+    def starting_on(self, event_type: str) -> frozenset[str]:
+        """Return the journeys that an event of this type may enter."""
+        caused = self.caused_by(event_type)
+        return frozenset(entry.journey for _, message in caused for entry in message.starts)
+
+    @property
+    def advertising(self) -> frozenset[str]:
+        """The journeys that advertise: those that end when their customer wants no more advertising."""
+        caused = self.caused_by("consent-withdrawn")
+        return frozenset(told.journey for _, message in caused for told in message.ends if told.scope == "customer")
 
     @property
     def variables(self) -> frozenset[str]:
@@ -130,7 +155,28 @@ def load_catalogue(bpmn_dir: Path) -> Catalogue:
             messages[name] = msgspec.convert(table, CatalogueMessage)
         except msgspec.ValidationError as error:
             raise BadSettings("CATALOGUE_WRONG", f"{file}: [{name}] {error}") from error
+        if wrong := _mixed_up(messages[name]):
+            raise BadSettings("CATALOGUE_WRONG", f"{file}: [{name}] {wrong}")
     return Catalogue(messages)
+
+
+def _mixed_up(message: CatalogueMessage) -> str | None:
+    """Return why *message* would reach whom it is not meant for.
+
+    A running journey is found by its enrolment, a start by its name alone: the engine begins every diagram that has it.
+    """
+    journeys = {entry.journey for entry in message.starts}
+    if len(journeys) > 1:
+        return f"starts {', '.join(sorted(journeys))} all at once: give each a message of its own for the same event"
+    if message.starts and message.receivers:
+        return "starts a journey and would start it again for everyone else who is told: give them another message"
+    return next((f"{told.journey}: {wrong}" for told in message.receivers if (wrong := _wrongly_told(told))), None)
+
+
+def _wrongly_told(told: Receiver) -> str | None:
+    if (told.at_most is not None or told.cheaper) and told.scope != "sku":
+        return "at_most and cheaper need the scope sku"
+    return None
 
 
 def _joined(names: list[str], data: Mapping[str, Any]) -> str | None:

@@ -8,14 +8,25 @@ from zoneinfo import ZoneInfo
 
 from waggle.domain.cart import Cart
 from waggle.domain.coupon import Coupon
+from waggle.domain.event import CartItem
+from waggle.domain.loyalty import account_of
 from waggle.domain.message import TRANSACTIONAL, Message
 from waggle.domain.money import Money
+from waggle.domain.order import Order
 from waggle.domain.product import Product
 from waggle.errors import PermanentFailure
 from waggle.ports.email import Email
 from waggle.ports.unit_of_work import Link, Transaction
 from waggle.services.personal_links import action_link, preferences_token
-from waggle.services.rendering import MessageContext, MessageCoupon, MessageItem, MessageTemplates
+from waggle.services.rendering import (
+    MessageContext,
+    MessageCoupon,
+    MessageItem,
+    MessageLoyalty,
+    MessageOrder,
+    MessageProduct,
+    MessageTemplates,
+)
 
 _TOKEN_BYTES = 16
 
@@ -57,14 +68,23 @@ class Composer:
         customer = tx.customers.get(message.customer_id) if message.customer_id is not None else None
         cart = tx.carts.get(message.cart_id) if message.cart_id is not None else None
         transactional = message.purpose == TRANSACTIONAL
-        if customer is None or customer.email is None or (cart is None and not transactional):
+        if customer is None or customer.email is None:
             raise PermanentFailure("MESSAGE_WITHOUT_SUBJECT", message.message_id)
         coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
-        # The receipt of an order may have no cart; its links lead to the shop and nobody can unsubscribe from it.
-        cart_url = self._link(tx, message, "click", (cart and cart.url) or self._sender.shop_url)
+        placed = tx.orders.get(message.order_id) if message.order_id is not None else None
+        bought = tx.carts.get(placed.cart_id) if placed is not None and placed.cart_id is not None else None
+        shopped = cart or bought
+        # What has no cart leads to the shop; from what is no advertising nobody can unsubscribe.
+        cart_url = self._link(tx, message, "click", (shopped and shopped.url) or self._sender.shop_url)
         unsubscribe_url = None if transactional else self._link(tx, message, "unsubscribe", None)
         items = _items(tx, cart, cart_url) if cart is not None else []
+        order = self._order(tx, placed, cart_url, customer.time_zone) if placed is not None else None
+        product = self._product(tx, message) if message.sku is not None else None
+        loyalty = _loyalty(tx, customer.customer_id)
         declaration = self._templates.declaration(message.template)
+        subjects = {"cart": cart, "order": order, "product": product, "loyalty": loyalty}
+        if subjects.get(declaration.about or "", customer) is None:
+            raise PermanentFailure("MESSAGE_WITHOUT_SUBJECT", message.message_id)
         to, action_url = customer.email, ""
         if declaration.action is not None:
             link = action_link(tx, message, declaration.action, customer.email)
@@ -82,6 +102,9 @@ class Composer:
             language=customer.language or "en",
             preferences_url=f"{self._sender.public_url}/p/{preferences_token(tx, message.message_id)}",
             action_url=action_url,
+            order=order,
+            product=product,
+            loyalty=loyalty,
         )
         rendered = self._templates.render(message.template, context)
         return Email(
@@ -107,8 +130,40 @@ class Composer:
     def _coupon(self, coupon: Coupon | None, time_zone: str | None) -> MessageCoupon | None:
         if coupon is None:
             return None
-        zone = ZoneInfo(time_zone or self._sender.default_time_zone)
-        return MessageCoupon(coupon.code, coupon.percent, _day(coupon.expires_at.astimezone(zone)))
+        return MessageCoupon(coupon.code, coupon.percent, self._day(coupon.expires_at, time_zone))
+
+    def _day(self, at: datetime, time_zone: str | None) -> str:
+        local = at.astimezone(ZoneInfo(time_zone or self._sender.default_time_zone))
+        return f"{local.day} {local:%B %Y}"
+
+    def _order(self, tx: Transaction, order: Order, url: str, time_zone: str | None) -> MessageOrder:
+        return MessageOrder(
+            number=order.order_id,
+            items=tuple(_bought(tx, item, order.currency, url) for item in order.items),
+            total=str(Money.from_minor(order.total_minor, order.currency)),
+            placed_on=self._day(order.placed_at, time_zone),
+            url=url,
+        )
+
+    def _product(self, tx: Transaction, message: Message) -> MessageProduct | None:
+        """Return the product of *message* as it is now, with the price of before if its customer watches that."""
+        if message.sku is None:
+            return None
+        product = tx.products.get(message.sku) or Product(sku=message.sku)
+        enrolment = tx.enrolments.get(message.enrolment_id)
+        watched = enrolment.watched_price if enrolment is not None else None
+        return MessageProduct(
+            name=product.name or product.sku,
+            price=str(product.price) if product.price is not None else None,
+            url=self._link(tx, message, "click", product.url or self._sender.shop_url),
+            image_url=product.image_url,
+            was_price=str(watched) if watched is not None and product.is_cheaper_than(watched) else None,
+        )
+
+
+def _loyalty(tx: Transaction, customer_id: str) -> MessageLoyalty | None:
+    account = account_of(tx.loyalty.of_customer(customer_id))
+    return MessageLoyalty(account.points, account.tier.capitalize()) if account.tier is not None else None
 
 
 def _items(tx: Transaction, cart: Cart, cart_url: str) -> list[MessageItem]:
@@ -139,5 +194,14 @@ def _total(items: list[MessageItem], currency: str) -> str:
     return str(Money.from_minor(sum(item.quantity * item.unit_price_minor for item in items), currency))
 
 
-def _day(local: datetime) -> str:
-    return f"{local.day} {local:%B %Y}"
+def _bought(tx: Transaction, item: CartItem, currency: str, url: str) -> MessageItem:
+    """Return the line of an order as it was paid."""
+    product = tx.products.get(item.sku)
+    return MessageItem(
+        name=(product.name if product is not None else None) or item.name or item.sku,
+        quantity=item.quantity,
+        unit_price_minor=item.unit_price_minor,
+        price=str(Money.from_minor(item.quantity * item.unit_price_minor, currency)),
+        image_url=product.image_url if product is not None else None,
+        url=(product.url if product is not None else None) or url,
+    )

@@ -71,6 +71,28 @@ class Coupons:
 
         return await self._store.run(reserve)
 
+    async def take_back_of(self, *, enrolment_id: str, coupon_id: str | None) -> bool:
+        """Take back the coupon of an enrolment and say whether it is: not one that was used or is being sent.
+
+        Raises:
+            PermanentFailure: COUPON_OF_ANOTHER.
+        """
+
+        def take(tx: Transaction) -> bool:
+            coupon = tx.coupons.get(coupon_id) if coupon_id is not None else None
+            if coupon is None:
+                return False
+            if coupon.enrolment_id != enrolment_id:
+                raise PermanentFailure("COUPON_OF_ANOTHER", coupon.coupon_id)
+            messages = tx.messages.of_enrolment(enrolment_id)
+            under_way = {m.coupon_id for m in messages if m.state in {"claimed", "handed_over"}}
+            if coupon.coupon_id not in under_way:
+                take_back(tx, coupon.coupon_id, self._clock.now())
+            after = tx.coupons.get(coupon.coupon_id)
+            return after is not None and after.state == "reversed"
+
+        return await self._store.run(take)
+
 
 def _reserve(tx: Transaction, campaign: CouponCampaign, enrolment_id: str, step: str, now: datetime) -> str:
     known = tx.coupons.of_step(enrolment_id, step)

@@ -1,51 +1,78 @@
-"""Check every journey and decision against workers, catalogue, settings, messages and coupons."""
+"""Check every journey, piece, decision and form against workers, catalogue, settings, messages and coupons."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from waggle.errors import BadSettings
-from waggle.services.catalogue import FILE as CATALOGUE_FILE
-from waggle.services.catalogue import Catalogue, load_catalogue
+from waggle.services.catalogue import load_catalogue
 from waggle.services.coupons import load_campaigns
-from waggle.services.decisions import Decision, check_decision, read_decisions
-from waggle.services.diagram_rules import RULES, Surroundings, TaskType
+from waggle.services.decisions import Decision, read_decisions
+from waggle.services.diagram_rules import Surroundings, TaskType, findings_of
 from waggle.services.diagrams import Diagram, read_diagram
 from waggle.services.findings import Finding
+from waggle.services.form_files import FormFile, read_form_file
 from waggle.services.journeys import load_journeys
 
-Thing = TypeVar("Thing", Diagram, Decision)
+UNREADABLE = "files-can-be-read"
+"""Rule of files that cannot be read at all."""
+
+Thing = TypeVar("Thing", Diagram, Decision, FormFile)
 
 
-def check_diagrams(bpmn_dir: Path, config_dir: Path, tasks: Mapping[str, TaskType]) -> list[Finding]:
+def check_diagrams(
+    bpmn_dir: Path, config_dir: Path, tasks: Mapping[str, TaskType], drafts: Sequence[Path] = ()
+) -> list[Finding]:
     """Return everything that is wrong in *bpmn_dir*; *tasks* says which worker answers which task type.
+
+    *drafts* are files from elsewhere that stand in for those of the same id.
 
     Raises:
         BadSettings: the catalogue or a file of settings cannot be read.
     """
     found: list[Finding] = []
-    decisions = _read_all(sorted(bpmn_dir.rglob("*.dmn")), read_decisions, found)
-    diagrams = _read_all(sorted(bpmn_dir.rglob("*.bpmn")), lambda file: [read_diagram(file)], found)
-    known = Surroundings(
+    known = surroundings(bpmn_dir, config_dir, tasks, drafts, found)
+    found += findings_of(known)
+    return sorted(dict.fromkeys(found), key=lambda finding: (finding.file, finding.element, finding.problem))
+
+
+def surroundings(
+    bpmn_dir: Path,
+    config_dir: Path,
+    tasks: Mapping[str, TaskType],
+    drafts: Sequence[Path] = (),
+    found: list[Finding] | None = None,
+) -> Surroundings:
+    """Read all that the diagrams in *bpmn_dir* may name; what cannot be read is added to *found*.
+
+    Raises:
+        BadSettings: the catalogue or a file of settings cannot be read.
+    """
+    wrong = [] if found is None else found
+
+    def files(ending: str) -> list[Path]:
+        own = {file.name: file for file in sorted(bpmn_dir.rglob(f"*{ending}"))}
+        return [*(own | {file.name: file for file in drafts if file.suffix == ending}).values()]
+
+    diagrams = _read_all(files(".bpmn"), lambda file: [read_diagram(file)], wrong)
+    decisions = _read_all(files(".dmn"), read_decisions, wrong)
+    forms = _read_all(files(".form"), lambda file: [read_form_file(file)], wrong)
+    return Surroundings(
+        bpmn_dir=bpmn_dir,
+        config_dir=config_dir,
         tasks=tasks,
         catalogue=load_catalogue(bpmn_dir),
         book=load_journeys(config_dir),
-        decisions=frozenset(decision.id for decision in decisions),
-        templates=frozenset(message.parent.name for message in config_dir.glob("messages/*/message.toml")),
+        diagrams=_by_id(diagrams, lambda diagram: diagram.process_id, wrong),
+        decisions=_by_id(decisions, lambda decision: decision.id, wrong),
+        forms=_by_id(forms, lambda form: form.id, wrong),
+        templates={file.parent.name: _purpose(file) for file in sorted(config_dir.glob("messages/*/message.toml"))},
+        segments=frozenset(file.stem for file in config_dir.glob("segments/*.toml")),
+        campaigns=frozenset(load_campaigns(config_dir)),
+        element_templates=frozenset(_element_templates(bpmn_dir.parent / ".camunda" / "element-templates")),
     )
-    campaigns = frozenset(load_campaigns(config_dir))
-    for decision in decisions:
-        found += [*check_decision(decision), *_unknown_campaigns(decision, campaigns)]
-    for diagram in diagrams:
-        found += check_diagram(diagram, known)
-    found += _unawaited_messages(bpmn_dir / CATALOGUE_FILE, diagrams, known.catalogue)
-    found += _missing_switches(bpmn_dir / CATALOGUE_FILE, known)
-    return sorted(found, key=lambda finding: (finding.file, finding.element, finding.problem))
-
-
-def check_diagram(diagram: Diagram, known: Surroundings) -> list[Finding]:
-    """Return everything that is wrong with one journey."""
-    return [finding for rule in RULES for finding in rule(diagram, known)]
 
 
 def _read_all(files: Iterable[Path], read: Callable[[Path], list[Thing]], found: list[Finding]) -> list[Thing]:
@@ -54,46 +81,45 @@ def _read_all(files: Iterable[Path], read: Callable[[Path], list[Thing]], found:
         try:
             things += read(file)
         except BadSettings as error:
-            found.append(Finding(file, file.name, "", error.message, "it cannot be deployed", "save it from Modeler"))
+            found.append(
+                Finding(file, file.name, "", error.message, "it cannot be deployed", "save it from Modeler", UNREADABLE)
+            )
     return things
 
 
-def _unknown_campaigns(decision: Decision, campaigns: frozenset[str]) -> Iterator[Finding]:
-    for campaign in sorted(decision.answers("coupon_campaign") - campaigns):
-        yield Finding(
-            decision.file,
-            decision.id,
-            decision.name,
-            f'offers the coupon campaign "{campaign}", which config/coupons.toml does not have',
-            "every journey that gets this offer stops with an incident",
-            f"add [{campaign}] there, or offer one of {', '.join(sorted(campaigns))}",
-        )
-
-
-def _unawaited_messages(file: Path, diagrams: Iterable[Diagram], catalogue: Catalogue) -> Iterator[Finding]:
-    """Yield what the catalogue promises to journeys that do not wait for it."""
-    waiting = {diagram.process_id: {node.message for node in diagram.nodes.values()} for diagram in diagrams}
-    for name, message in catalogue.messages.items():
-        for journey in [*(entry.journey for entry in message.starts), *(told.journey for told in message.receivers)]:
-            if journey not in waiting:
-                problem, mend = f'names the journey "{journey}", which has no diagram', "draw it, or remove the entry"
-            elif name not in waiting[journey]:
-                problem = f'names the journey "{journey}", whose diagram does not wait for it'
-                mend = "add the event to the diagram, or remove the entry"
-            else:
-                continue
-            yield Finding(file, name, "", problem, "the message is published and nothing happens", mend)
-
-
-def _missing_switches(file: Path, known: Surroundings) -> Iterator[Finding]:
-    for name, message in known.catalogue.messages.items():
-        for told in message.receivers:
-            if told.widened_if is not None and told.widened_if not in known.book.of(told.journey).exits:
-                yield Finding(
-                    file,
-                    name,
+def _by_id(things: Iterable[Thing], name: Callable[[Thing], str], found: list[Finding]) -> dict[str, Thing]:
+    named: dict[str, Thing] = {}
+    for thing in things:
+        if name(thing) in named:
+            found.append(
+                Finding(
+                    thing.file,
+                    name(thing),
                     "",
-                    f'widened_if names "{told.widened_if}", which the journey {told.journey} does not have',
-                    "the customer's other journeys are never told",
-                    f"add {told.widened_if} to config/journeys/{told.journey}.toml under [exits]",
+                    f"{named[name(thing)].file.name} has the same id",
+                    "only one of both is deployed, and nobody knows which",
+                    "give one of them another id and file name",
+                    UNREADABLE,
                 )
+            )
+        named[name(thing)] = thing
+    return named
+
+
+def _purpose(file: Path) -> str:
+    """Return what a message is sent for; the renderer says what is wrong with a file that cannot be read."""
+    try:
+        return str(tomllib.loads(file.read_text(encoding="utf-8")).get("purpose", "marketing"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+
+
+def _element_templates(folder: Path) -> Iterable[str]:
+    for file in folder.rglob("*.json"):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+            continue
+        for template in content if isinstance(content, list) else [content]:
+            if isinstance(template, dict):
+                yield str(template.get("id", ""))

@@ -43,6 +43,8 @@ class Eligibility:
                 step="",
                 customer_id=enrolment.customer_id,
                 cart_id=enrolment.cart_id,
+                order_id=enrolment.order_id,
+                # Not the product: whoever waits for it to come back, or to cost less, is told when it does.
                 channel="email",
                 purpose="marketing",
                 template="",

@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from waggle.domain.cart import Cart
 from waggle.domain.enrolment import Enrolment, is_held_out
 from waggle.domain.event import FACTS, Event
+from waggle.domain.money import Money
 from waggle.ports.journey_engine import EngineMessage, Scalar
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.catalogue import Catalogue, CatalogueMessage, Entry, Receiver
@@ -28,14 +29,19 @@ class Enrolling:
         """Enrol, move and end as the catalogue says for *event*, which the projections already know."""
         self._name(tx, event)
         event = _of_person(tx, _said_in_full(event))
-        for name, message in self._catalogue.caused_by(event.type):
+        if event.type == "message-clicked":
+            tx.messages.note_click(event.data["message_id"], event.time)
+        caused = self._catalogue.caused_by(event.type)
+        # First those who are there: an order that begins a journey must not end that one as well.
+        for name, message in caused:
+            for receiver in message.receivers:
+                for enrolment_id in sorted(self._told(tx, receiver, event)):
+                    tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
+        for name, message in caused:
             for entry in message.starts:
                 enrolment = self._enrol(tx, entry, event, now)
                 if enrolment is not None:
                     tx.engine_messages.add(_start_message(name, message, enrolment, event), now)
-            for receiver in message.receivers:
-                for enrolment_id in sorted(self._told(tx, receiver, event)):
-                    tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
 
     def _name(self, tx: Transaction, event: Event) -> None:
         """Give live enrolments the person whom the event made known, and that person's side of the hold-out."""
@@ -53,18 +59,24 @@ class Enrolling:
             held_out = self._is_held_out(enrolment.journey, customer_id)
             tx.enrolments.save(replace(enrolment, customer_id=customer_id, held_out=held_out))
 
+    def _hears(self, receiver: Receiver) -> bool:
+        return receiver.if_enabled is None or self._journeys.enabled(receiver.if_enabled)
+
     def _is_held_out(self, journey: str, person: str) -> bool:
         return is_held_out(journey, person, self._journeys.of(journey).entry.holdout_percent)
 
     def _enrol(self, tx: Transaction, entry: Entry, event: Event, now: datetime) -> Enrolment | None:
         key = entry.key_in(event.data)
-        if key is None or not entry.admits(event.data):
+        if key is None or not entry.admits(event.data) or not self._journeys.enabled(entry.journey):
             return None
-        cart_id = event.data.get("cart_id")
-        if cart_id is not None and _is_settled(tx, cart_id, event):
+        about = _about(event)
+        if about.cart_id is not None and (_is_settled(tx, about.cart_id, event) or _is_taken(tx, about.cart_id, entry)):
             return None
         newest = tx.enrolments.newest(entry.journey, key)
         if newest is not None and (newest.live or self._cools_down(tx, newest, now)):
+            return None
+        if tx.pauses.of(entry.journey) is not None:
+            tx.pauses.keep_out(entry.journey)
             return None
         customer_id = _customer(tx, entry.customer, event)
         enrolment = Enrolment(
@@ -73,7 +85,11 @@ class Enrolling:
             business_key=key,
             entry=1 if newest is None else newest.entry + 1,
             customer_id=customer_id,
-            cart_id=cart_id,
+            cart_id=about.cart_id,
+            order_id=about.order_id,
+            sku=about.sku,
+            watched_price_minor=about.watched_price_minor,
+            watched_currency=about.watched_currency,
             held_out=self._is_held_out(entry.journey, customer_id or key),
             state="entering",
             entered_at=now,
@@ -90,8 +106,12 @@ class Enrolling:
 
     def _told(self, tx: Transaction, receiver: Receiver, event: Event) -> Iterable[str]:
         """Return the live enrolments of one journey that *event* concerns."""
-        if not receiver.admits(event.data):
+        if not receiver.admits(event.data) or not self._hears(receiver):
             return set()
+        if receiver.scope == "sku":
+            return _waiting_for(tx, receiver, event)
+        if receiver.scope == "customer_sku":
+            return _theirs_about(tx, receiver, event)
         if receiver.scope == "message":
             message = tx.messages.by_id(str(event.data.get(receiver.message or "")))
             enrolment = tx.enrolments.get(message.enrolment_id) if message is not None else None
@@ -113,6 +133,63 @@ class Enrolling:
         return told
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What an enrolment that an event makes is about."""
+
+    cart_id: str | None
+    order_id: str | None
+    sku: str | None
+    watched_price_minor: int | None
+    watched_currency: str | None
+
+
+def _about(event: Event) -> _About:
+    data = event.data
+    order_id = data.get("order_id")
+    # What is about an order is no longer about the cart that it came from: an ordered cart silences its journeys.
+    # A checkout that names no cart stands as one under its own id.
+    cart_id = (data.get("cart_id") or data.get("checkout_id")) if order_id is None else None
+    watched = event.type == "price-watch-created"
+    return _About(
+        cart_id=cart_id,
+        order_id=order_id,
+        sku=data.get("sku"),
+        watched_price_minor=data["price_minor"] if watched else None,
+        watched_currency=data["currency"] if watched else None,
+    )
+
+
+def _waiting_for(tx: Transaction, receiver: Receiver, event: Event) -> set[str]:
+    """Return who waits for the product, of whom only as many as the event allows if it is to count."""
+    sku = event.data.get("sku")
+    if sku is None:
+        return set()
+    if receiver.at_most is not None:
+        most = event.data.get(receiver.at_most)
+        # Who is being written to already takes no place from those who are not.
+        found = tx.enrolments.unwritten_of_sku(receiver.journey, sku, max(most, 0)) if isinstance(most, int) else []
+    else:
+        found = tx.enrolments.live_of_sku(receiver.journey, sku)
+    return {each.enrolment_id for each in found if not receiver.cheaper or _is_cheaper(tx, sku, each.watched_price)}
+
+
+def _is_cheaper(tx: Transaction, sku: str, watched: Money | None) -> bool:
+    """Say whether the product can be bought for less than somebody watches; by all that is known, not by this event."""
+    product = tx.products.get(sku)
+    return watched is not None and product is not None and product.available and product.is_cheaper_than(watched)
+
+
+def _theirs_about(tx: Transaction, receiver: Receiver, event: Event) -> set[str]:
+    """Return the customer's enrolments about a product that the event names, itself or among its items."""
+    customer_id = _customer(tx, receiver.customer, event)
+    if customer_id is None:
+        return set()
+    skus = {event.data.get("sku"), *(item["sku"] for item in event.data.get("items", ()))}
+    theirs = tx.enrolments.live_of_customer(receiver.journey, customer_id)
+    return {enrolment.enrolment_id for enrolment in theirs if enrolment.sku is not None and enrolment.sku in skus}
+
+
 def _said_in_full(event: Event) -> Event:
     """Return *event* with what its type takes for said where it is left out, such as the purpose of a consent."""
     unsaid = {
@@ -124,12 +201,24 @@ def _said_in_full(event: Event) -> Event:
 
 
 def _of_person(tx: Transaction, event: Event) -> Event:
-    """Return *event* with the id that stands for its customer, so that who has two ids has one business key."""
+    """Return *event* with the id that stands for its customer, so that who has two ids has one business key.
+
+    An event about an order that does not say whose it is, is about whoever ordered.
+    """
     customer_id = event.data.get("customer_id")
-    person = tx.identities.resolve(customer_id) if customer_id is not None else None
+    person = tx.identities.resolve(customer_id) if customer_id is not None else _orderer(tx, event)
     if person == customer_id:
         return event
     return replace(event, data={**event.data, "customer_id": person})
+
+
+def _orderer(tx: Transaction, event: Event) -> str | None:
+    order_id = event.data.get("order_id")
+    order = tx.orders.get(order_id) if order_id is not None else None
+    if order is None or order.customer_id is not None or order.cart_id is None:
+        return order.customer_id if order is not None else None
+    cart = tx.carts.get(order.cart_id)
+    return cart.customer_id if cart is not None else None
 
 
 def _may_be_anothers(tx: Transaction, event: Event, ref: str) -> bool:
@@ -188,6 +277,13 @@ def _customer(tx: Transaction, field: str | None, event: Event) -> str | None:
         cart = tx.carts.get(cart_id)
         named = cart.customer_id if cart is not None else None
     return named
+
+
+def _is_taken(tx: Transaction, cart_id: str, entry: Entry) -> bool:
+    """Say whether the cart is in a journey that outweighs that of *entry*."""
+    return bool(entry.yields_to) and any(
+        enrolment.journey in entry.yields_to for enrolment in tx.enrolments.live_of_cart(cart_id)
+    )
 
 
 def _is_settled(tx: Transaction, cart_id: str, event: Event) -> bool:

@@ -23,6 +23,8 @@ class Opened:
     proceed: bool
     cart_id: str | None
     customer_id: str | None
+    order_id: str | None
+    sku: str | None
     settings: Mapping[str, Scalar]
 
 
@@ -34,10 +36,10 @@ class Enrolments:
         self._journeys = journeys
         self._clock = clock
 
-    async def open(self, enrolment_id: str, instance_key: int) -> Opened:
+    async def open(self, enrolment_id: str, instance_key: int, version: int | None = None) -> Opened:
         """Claim the enrolment for its journey; an enrolment that runs already answers the same again.
 
-        *instance_key* is noted for people; after a crash of the engine the newest one counts.
+        *instance_key* and *version* are noted for people; after a crash of the engine the newest ones count.
 
         Raises:
             PermanentFailure: ENROLMENT_UNKNOWN.
@@ -48,10 +50,17 @@ class Enrolments:
             if enrolment.state == "entering":
                 enrolment = replace(enrolment, state="running", started_at=self._clock.now())
             if enrolment.live and enrolment.instance_key != instance_key:
-                enrolment = replace(enrolment, instance_key=instance_key)
+                enrolment = replace(enrolment, instance_key=instance_key, process_version=version)
                 tx.enrolments.save(enrolment)
             settings = self._journeys.of(enrolment.journey).settings
-            return Opened(enrolment.live, enrolment.cart_id, enrolment.customer_id, settings)
+            return Opened(
+                proceed=enrolment.live,
+                cart_id=enrolment.cart_id,
+                customer_id=enrolment.customer_id,
+                order_id=enrolment.order_id,
+                sku=enrolment.sku,
+                settings=settings,
+            )
 
         return await self._store.run(claim)
 
@@ -68,14 +77,17 @@ class Enrolments:
             if not enrolment.live:
                 return
             tx.enrolments.save(replace(enrolment, state="ended", ended_at=now, outcome=outcome, outcome_reason=reason))
-            for message in tx.messages.of_enrolment(enrolment_id):
+            # Of those that are open alone: a campaign has one message for each of its recipients.
+            for message in tx.messages.open_of_enrolment(enrolment_id):
                 # A claimed one is at the mail server's door and asks once more before it goes through.
                 if message.state == "planned":
                     close(tx, message, "suppressed", outcome, now)
-            under_way = any(m.state in {"claimed", "handed_over"} for m in tx.messages.of_enrolment(enrolment_id))
+            under_way = any(m.state in {"claimed", "handed_over"} for m in tx.messages.open_of_enrolment(enrolment_id))
             for coupon in tx.coupons.of_enrolment(enrolment_id):
                 if not under_way:
                     give_back(tx, coupon.coupon_id, now)
+            for question in tx.approvals.waiting_of(enrolment_id):
+                tx.approvals.save(replace(question, state="lapsed", decided_at=now))
 
         await self._store.run(end)
         log.info("journey ended", enrolment_id=enrolment_id, outcome=outcome, reason=reason)

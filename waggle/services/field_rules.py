@@ -185,6 +185,7 @@ def _web_address(value: object) -> str | None:
 _IDS = frozenset(
     {
         "anonymous_id",
+        "campaign_id",
         "cart_id",
         "checkout_id",
         "customer_id",
@@ -192,6 +193,7 @@ _IDS = frozenset(
         "message_id",
         "order_id",
         "payment_id",
+        "promotion_id",
         "request_id",
         "sku",
     }
@@ -234,6 +236,16 @@ _RULES: dict[str, Rule] = {
     "text_version": _text(200),
     "valid_until": _zoned,
     "right": _one_of(*RIGHTS),
+    "rating": _whole(1, 5),
+    "score": _whole(0, 10),
+    "days_since_order": _whole(0, 100_000),
+    "points": _whole(1, 10**9),
+    "tier": _word,
+    "audience": _word,
+    "campaign": _word,
+    "requested_by": _text(60),
+    "starts_at": _zoned,
+    "ends_at": _zoned,
 }
 
 # A cart line of nothing is no line; a stock of nothing is news.

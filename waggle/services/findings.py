@@ -17,6 +17,8 @@ class Finding:
     consequence: str
     """What happens if it is ignored."""
     mend: str
+    rule: str = ""
+    """Which rule found it: a row of docs/checks.md."""
 
     def __str__(self) -> str:
         called = f' "{self.name}"' if self.name else ""

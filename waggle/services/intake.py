@@ -379,6 +379,7 @@ def _subject(fact: Fact) -> str:
         "payment_id",
         "sku",
         "message_id",
+        "campaign_id",
     ):
         value = getattr(fact, name, None)
         if value is not None:

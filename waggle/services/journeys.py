@@ -14,6 +14,10 @@ from waggle.ports.journey_engine import Scalar
 class EntrySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decided in the transaction of the event that knocks."""
 
+    enabled: bool = True
+    """False: nobody enters; who is in already goes on."""
+    priority: int = 50
+    """0 to 100; of two journeys that want to write to one customer, the higher one may."""
     cool_down: timedelta = timedelta(0)
     holdout_percent: int = 0
 
@@ -36,6 +40,10 @@ class JourneyBook:
         """Return what is set for *journey*."""
         return self._journeys.get(journey, JourneySettings())
 
+    def enabled(self, journey: str) -> bool:
+        """Say whether anybody may enter *journey*."""
+        return self.of(journey).entry.enabled
+
     @property
     def names(self) -> list[str]:
         """Process ids that have a file."""
@@ -54,6 +62,7 @@ def load_journeys(config_dir: Path) -> JourneyBook:
             found[file.stem] = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), JourneySettings)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
             raise BadSettings("JOURNEY_SETTINGS_WRONG", f"{file}: {error}") from error
-        if not 0 <= found[file.stem].entry.holdout_percent <= 100:  # noqa: PLR2004 -- percent
-            raise BadSettings("JOURNEY_SETTINGS_WRONG", f"{file}: [entry] holdout_percent must lie between 0 and 100")
+        for name in ("holdout_percent", "priority"):
+            if not 0 <= getattr(found[file.stem].entry, name) <= 100:  # noqa: PLR2004 -- percent
+                raise BadSettings("JOURNEY_SETTINGS_WRONG", f"{file}: [entry] {name} must lie between 0 and 100")
     return JourneyBook(found)

@@ -4,15 +4,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from waggle.domain.consent import is_given
+from waggle.domain.enrolment import Enrolment
 from waggle.domain.message import TRANSACTIONAL, Message
 from waggle.domain.quiet_hours import QuietHours
 from waggle.domain.sending_rules import SendingFacts, Verdict, judge
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.consents import address_suppression, restricted
 from waggle.services.freshness import Freshness
+from waggle.services.suppressing import standing_suppression
 
 UNREACHABLE = frozenset({"address_refused", "bounced"})
 """Reasons of a suppression that say that the address takes no mail; the others say that a person wants none."""
+_LOOK_AGAIN = timedelta(minutes=15)
+"""After which a message asks whether its journey still is paused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +34,13 @@ class SendingPolicy:
 def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetime) -> Verdict:
     """Say whether *message* may leave now."""
     enrolment = tx.enrolments.get(message.enrolment_id)
-    customer_id = enrolment.customer_id if enrolment is not None else message.customer_id
+    # The enrolment of a campaign is nobody's: each of its messages says whose it is.
+    customer_id = (enrolment.customer_id if enrolment is not None else None) or message.customer_id
     customer = tx.customers.get(customer_id) if customer_id is not None else None
     cart = tx.carts.get(message.cart_id) if message.cart_id is not None else None
     coupon = tx.coupons.get(message.coupon_id) if message.coupon_id is not None else None
     consent = tx.consents.facts(customer_id, message.purpose, message.channel) if customer_id is not None else []
-    suppressed = tx.suppressions.reason(customer_id, message.channel) if customer_id is not None else None
+    suppressed = standing_suppression(tx, customer_id, message.channel, consent) if customer_id is not None else None
     if suppressed is None and customer is not None and customer.email is not None:
         suppressed = address_suppression(tx, customer.email, message.channel, consent)
     # Somebody who comes back after having been forgotten agrees anew or not at all.
@@ -47,7 +52,9 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
             customer_id, message.purpose, message.channel, since, but=message.message_id
         )
     time_zone = (customer.time_zone if customer is not None else None) or policy.default_time_zone
-    products = [tx.products.get(item.sku) for item in cart.items] if cart is not None else []
+    skus = [item.sku for item in cart.items] if cart is not None else [message.sku] if message.sku is not None else []
+    products = [tx.products.get(sku) for sku in skus]
+    order = tx.orders.get(message.order_id) if message.order_id is not None else None
     transactional = message.purpose == TRANSACTIONAL
     facts = SendingFacts(
         now=now,
@@ -62,11 +69,14 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         suppressed=suppressed in UNREACHABLE if transactional else suppressed is not None,
         cart_ordered=message.cart_id is not None and tx.orders.of_cart(message.cart_id) is not None,
         cart_empty=cart is not None and not cart.items,
-        any_item_available=cart is None or any(product is None or product.available for product in products),
+        any_item_available=(cart is None and not skus) or any(each is None or each.available for each in products),
+        order_cancelled=order is not None and not order.counts,
+        price_not_lower=message.sku is not None and not _is_cheaper(tx, message.sku, enrolment),
         coupon_valid=coupon is None or (coupon.state in {"reserved", "issued"} and now < coupon.expires_at),
         cap_reached=left >= policy.cap_messages,
         quiet_until=policy.quiet_hours.over_at(now, time_zone),
         look_again_at=now + policy.freshness.look_again_after if policy.freshness.stale(tx, cart, now) else None,
+        paused_until=now + _LOOK_AGAIN if enrolment is not None and tx.pauses.of(enrolment.journey) else None,
         transactional=transactional,
         # Who asked us about their data is answered.
         restricted=customer_id is not None
@@ -74,3 +84,10 @@ def check(tx: Transaction, message: Message, policy: SendingPolicy, now: datetim
         and (enrolment is None or tx.privacy_requests.get(enrolment.business_key) is None),
     )
     return judge(facts)
+
+
+def _is_cheaper(tx: Transaction, sku: str, enrolment: Enrolment | None) -> bool:
+    """Say whether the product costs less than its customer waits for, or they wait for no price."""
+    watched = enrolment.watched_price if enrolment is not None else None
+    product = tx.products.get(sku)
+    return watched is None or (product is not None and product.is_cheaper_than(watched))

@@ -18,6 +18,8 @@ PREFERENCES_FOR: Final = timedelta(days=180)
 
 TERMS: Final[dict[LinkKind, timedelta]] = {
     "confirm-subscription": timedelta(days=7),
+    "keep-subscription": timedelta(days=90),
+    "answer-survey": timedelta(days=30),
     "change-email": timedelta(days=2),
     "confirm-erasure": timedelta(days=7),
     "download": timedelta(hours=24),

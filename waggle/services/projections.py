@@ -15,6 +15,10 @@ from waggle.domain.cart import CartChange, cart_of, content
 from waggle.domain.customer import FIELDS, Customer
 from waggle.domain.event import (
     FACTS,
+    AudienceJoined,
+    AudienceLeft,
+    BirthdayApproaching,
+    CampaignRequested,
     CartUpdated,
     CheckoutStarted,
     ConsentGiven,
@@ -23,9 +27,11 @@ from waggle.domain.event import (
     ConsentWithdrawn,
     CustomerErased,
     CustomerIdentified,
+    CustomerLapsed,
     CustomerRestricted,
     CustomersMerged,
     CustomersSplit,
+    CustomerUnengaged,
     CustomerUnrestricted,
     Event,
     Fact,
@@ -40,21 +46,32 @@ from waggle.domain.event import (
     PaymentAuthorised,
     PaymentFailed,
     PaymentRefunded,
+    PointsEarned,
     PriceChanged,
+    PriceWatchCreated,
+    PriceWatchEnded,
     PrivacyRequestConfirmed,
     PrivacyRequestOpened,
     ProductAdded,
     ProductRemoved,
     ProductUpdated,
     ProductViewed,
+    PromotionReminderRequested,
+    ReplenishmentExpected,
+    ReviewSubmitted,
     StockChanged,
+    StockSubscriptionCreated,
+    StockSubscriptionEnded,
+    SurveyAnswered,
+    TierChanged,
 )
+from waggle.domain.loyalty import LoyaltyEntry
 from waggle.domain.order import OrderState, order_of
 from waggle.domain.payment import payment_of
 from waggle.domain.product import ProductView, product_of
 from waggle.domain.telling import Telling, Told, standing, tell
 from waggle.ports.unit_of_work import Transaction
-from waggle.services import consents, erasing, identities, privacy_requests
+from waggle.services import campaign_requests, consents, erasing, identities, privacy_requests
 from waggle.services.state_rules import StateRules
 
 VIEWS_KEPT = 50
@@ -117,12 +134,41 @@ def project(tx: Transaction, event: Event, fact: Fact, rules: StateRules = _NEWE
             | CustomerUnrestricted()
         ):
             consents.apply(tx, fact, event)
+        case PointsEarned() | TierChanged():
+            _note_loyalty(tx, fact, event)
         case PrivacyRequestOpened() | PrivacyRequestConfirmed():
             privacy_requests.apply(tx, fact, event)
-        case PageViewed() | MessageClicked():
+        case CampaignRequested():
+            campaign_requests.note(tx, fact, event.time)
+        case (
+            PageViewed()
+            | MessageClicked()
+            | StockSubscriptionCreated()
+            | StockSubscriptionEnded()
+            | PriceWatchCreated()
+            | PriceWatchEnded()
+            | ReviewSubmitted()
+            | SurveyAnswered()
+            | CustomerLapsed()
+            | CustomerUnengaged()
+            | BirthdayApproaching()
+            | ReplenishmentExpected()
+            | PromotionReminderRequested()
+            | AudienceJoined()
+            | AudienceLeft()
+        ):
+            # Reasons to begin, move or end a journey; nothing that is known of anybody changes.
             pass
         case _:
             assert_never(fact)
+
+
+def _note_loyalty(tx: Transaction, fact: PointsEarned | TierChanged, event: Event) -> None:
+    entry = LoyaltyEntry(source=event.source, event_id=event.id, customer_id=fact.customer_id, at=event.time)
+    if isinstance(fact, PointsEarned):
+        tx.loyalty.save(replace(entry, points=fact.points, order_id=fact.order_id))
+    else:
+        tx.loyalty.save(replace(entry, tier=fact.tier))
 
 
 def _all_told(told: Told, thing: str, said: Mapping[str, Any], event: Event, rules: StateRules) -> Told:

@@ -10,9 +10,10 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 import mrml
@@ -50,6 +51,44 @@ class MessageCoupon:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessageOrder:
+    """The order that the message is about."""
+
+    number: str
+    items: tuple[MessageItem, ...]
+    total: str
+    """Formatted."""
+    placed_on: str
+    """The day as the shopper reads it: `3 December 2026`."""
+    url: str
+    """Where the shopper goes on: the cart or checkout that it came from, else the shop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageProduct:
+    """The product that the message is about."""
+
+    name: str
+    price: str | None
+    """What one costs now, formatted; None if nobody said."""
+    url: str
+    """Its page, else the shop."""
+    image_url: str | None = None
+    """As for items."""
+    was_price: str | None = None
+    """What it cost when the shopper began to watch it, formatted; None unless it costs less now."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageLoyalty:
+    """Where a member of the loyalty programme stands."""
+
+    points: int
+    tier: str
+    """As config/loyalty.toml calls it, with a capital."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageContext:
     """All that a template may speak of; the field names are the variables in the templates."""
 
@@ -69,6 +108,9 @@ class MessageContext:
     """Where the shopper sees what is held about them, and changes it."""
     action_url: str = ""
     """What the message is about: a link that does it once; empty where the declaration names no `action`."""
+    order: MessageOrder | None = None
+    product: MessageProduct | None = None
+    loyalty: MessageLoyalty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +134,8 @@ class MessageDeclaration(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     channel: str = "email"
     sender: str | None = None
     """`Name <address>` in place of the shop's own sender."""
+    about: Literal["cart", "order", "product", "loyalty"] | None = None
+    """What it cannot do without; a template need not ask whether there is one."""
     action: LinkKind | None = None
     """What `{{ action_url }}` does, once: for mails that ask somebody to confirm, or bring them something."""
 
@@ -121,7 +165,10 @@ class MessageTemplates:
         Raises:
             BadSettings: MESSAGE_TEMPLATE_INVALID, naming file and line.
         """
-        shared = {f"shared/{path.name}": _checked_mjml(path) for path in sorted((folder / "shared").glob("*.mjml"))}
+        shared = {
+            f"shared/{path.name}": _checked_mjml(path, _about(path))
+            for path in sorted((folder / "shared").glob("*.mjml"))
+        }
         found = sorted(path.parent for path in folder.glob("*/message.toml"))
         return cls({path.name: _compile(path, shared) for path in found})
 
@@ -146,7 +193,7 @@ class MessageTemplates:
         """
         template = self._template(name)
         try:
-            return _render(template, context)
+            return _render(template, _variables(context))
         except LiquidError as error:
             raise PermanentFailure(
                 "MESSAGE_NOT_RENDERED", f"message {name}: {type(error).__name__} in {error.template_name}"
@@ -177,9 +224,8 @@ _PLAIN = _PlainEnvironment(undefined=StrictUndefined)
 _ESCAPED = _PlainEnvironment(undefined=StrictUndefined, autoescape=True)
 
 
-def _render(template: MessageTemplate, context: MessageContext) -> Rendered:
-    variables = _variables(context)
-    variables["preheader"] = _one_line(template.preheader.render(variables))
+def _render(template: MessageTemplate, variables: Mapping[str, Any]) -> Rendered:
+    variables = {**variables, "preheader": _one_line(template.preheader.render(variables))}
     return Rendered(
         subject=_one_line(template.subject.render(variables)),
         text=re.sub(r"\n{3,}", "\n\n", template.text.render(variables)).strip() + "\n",
@@ -190,7 +236,8 @@ def _render(template: MessageTemplate, context: MessageContext) -> Rendered:
 def _variables(context: MessageContext) -> dict[str, Any]:
     variables = asdict(context)
     variables["first_name"] = _greetable(context.first_name)
-    for item in variables["items"]:
+    order, product_ = variables["order"], variables["product"]
+    for item in (*variables["items"], *(order["items"] if order else ()), *([product_] if product_ else [])):
         item["name"] = _one_line(item["name"])
         item["initial"] = next((letter for letter in item["name"] if letter.isalnum()), "•").upper()
         for key in ("image_url", "url"):
@@ -217,7 +264,7 @@ def _compile(folder: Path, shared: Mapping[str, str]) -> MessageTemplate:
         subject=_parse(_PLAIN, _in_its_line(toml, "subject", declaration.subject), toml),
         preheader=_parse(_PLAIN, _in_its_line(toml, "preheader", declaration.preheader), toml),
         text=_parse(_PLAIN, _read(text), text),
-        html=_parse(_ESCAPED, _to_html(_checked_mjml(mjml), mjml, shared), mjml),
+        html=_parse(_ESCAPED, _to_html(_checked_mjml(mjml, declaration.about), mjml, shared), mjml),
     )
     if declaration.purpose == "marketing":
         for body, path in ((template.html, mjml), (template.text, text)):
@@ -227,24 +274,47 @@ def _compile(folder: Path, shared: Mapping[str, str]) -> MessageTemplate:
         for body, path in ((template.html, mjml), (template.text, text)):
             if "action_url" not in body.analyze().globals:
                 raise _invalid(path, None, "a message with an action must link to {{ action_url }}")
-    for context in _samples():
-        try:
-            _render(template, context)
-        except LiquidError as error:
-            raise _invalid_liquid(Path(str(error.template_name)), error) from None
+    _try_out(template, folder)
     return template
 
 
-def _checked_mjml(path: Path) -> str:
+def _try_out(template: MessageTemplate, folder: Path) -> None:
+    """Fill the whole template with every sample of what it is about."""
+    toml = folder / "message.toml"
+    parts = (
+        (template.subject, toml),
+        (template.preheader, toml),
+        (template.text, folder / "body.txt.liquid"),
+        (template.html, folder / "body.mjml"),
+    )
+    about = template.declaration.about
+    for context, variables in _filled_samples():
+        if about is not None and not _has(context, about):
+            continue
+        for part, path in parts:
+            try:
+                part.render({**variables, "preheader": ""})
+            except LiquidError as error:
+                raise _invalid_liquid(path, error) from None
+
+
+def _checked_mjml(path: Path, about: str | None) -> str:
     """Return the MJML at *path* once its Liquid was tried: only in what people wrote are the lines theirs."""
     source = _read(path)
     written = _parse(_ESCAPED, source, path)
-    for context in _samples():
+    for context, variables in _filled_samples():
+        if about is not None and not _has(context, about):
+            continue
         try:
-            written.render(_variables(context) | {"preheader": ""})
+            written.render({**variables, "preheader": ""})
         except LiquidError as error:
             raise _invalid_liquid(path, error) from None
     return source
+
+
+def _about(shared: Path) -> str | None:
+    """Return what a part that messages share is about: its name, if it shows an order or a product."""
+    return shared.stem if shared.stem in _PARTS else None
 
 
 def _declaration(path: Path) -> MessageDeclaration:
@@ -288,9 +358,21 @@ def _parse(environment: Environment, source: str, path: Path) -> BoundTemplate:
 
 def _exists(segments: list[str]) -> bool:
     root, *rest = segments
-    if root == "coupon" and rest:
-        return rest[0] in {field.name for field in fields(MessageCoupon)}
+    if root in _PARTS and rest:
+        return rest[0] in {field.name for field in fields(_PARTS[root])} | ({"initial"} if root == "product" else set())
     return root in {field.name for field in fields(MessageContext)} | {"preheader"}
+
+
+_PARTS: dict[str, type[MessageCoupon | MessageLoyalty | MessageOrder | MessageProduct]] = {
+    "coupon": MessageCoupon,
+    "order": MessageOrder,
+    "product": MessageProduct,
+    "loyalty": MessageLoyalty,
+}
+
+
+def _has(context: MessageContext, about: str) -> bool:
+    return bool(context.items) if about == "cart" else getattr(context, about) is not None
 
 
 def _to_html(source: str, path: Path, shared: Mapping[str, str]) -> str:
@@ -323,12 +405,29 @@ def _line_of_broken_xml(source: str) -> int | None:
     return None
 
 
+@cache
+def _filled_samples() -> tuple[tuple[MessageContext, Mapping[str, Any]], ...]:
+    """Return the samples with their variables, which are the same for every template."""
+    return tuple((context, _variables(context)) for context in _samples())
+
+
 def _samples() -> Iterator[MessageContext]:
     """Yield contexts that lead into every branch a template can have."""
     coupon = MessageCoupon("AAAA-BBBB-CCCC", 10, "3 December 2026")
     item = MessageItem("Honey", 2, 1250, "€25.00", None, None)
     linked = replace(item, image_url="https://shop.example/honey.jpg", url="https://shop.example/honey")
-    for first_name, offer, line, count in product((None, "Anna"), (None, coupon), (item, linked), (1, 2, 50)):
+    placed = MessageOrder(
+        number="1042", items=(item,), total="€25.00", placed_on="3 December 2026", url="https://shop.example/cart"
+    )
+    plain = MessageProduct(name="Honey", price=None, url="https://shop.example/honey")
+    cheaper = replace(plain, price="€10.00", was_price="€12.50", image_url="https://shop.example/honey.jpg")
+    orders = (None, placed, replace(placed, items=()), replace(placed, items=(linked,) * 50))
+    products = (None, cheaper, plain, replace(plain, price="€12.50"))
+    combined = product((None, "Anna"), (None, coupon), (item, linked), (1, 2, 50))
+    for index, (first_name, offer, line, count) in enumerate(combined):
+        # Each kind of order and product with some of the names and coupons, not with all: templates are many.
+        turn = (index + index // 4) % 4
+        order, shown = orders[turn], products[turn]
         yield MessageContext(
             shop_name="Hive & Honey",
             shop_address="1 Meadow Lane, 10000 Beeville",
@@ -342,6 +441,9 @@ def _samples() -> Iterator[MessageContext]:
             language="en",
             preferences_url="https://shop.example/preferences",
             action_url="https://shop.example/action",
+            order=order,
+            product=shown,
+            loyalty=MessageLoyalty(640, "Gold") if offer is None else None,
         )
 
 

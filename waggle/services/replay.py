@@ -30,6 +30,7 @@ PARTS: dict[str, tuple[StateTable, ...]] = {
     "carts": ("carts",),
     "orders": ("orders", "early_orders", "payments"),
     "products": ("products",),
+    "loyalty": ("loyalty_entries",),
 }
 """What may be rebuilt alone."""
 

@@ -9,7 +9,7 @@ import stamina
 
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.message import MARKETING, TRANSACTIONAL, Message, MessageKind
-from waggle.domain.sending_rules import TOO_STALE
+from waggle.domain.sending_rules import PAUSED, TOO_STALE
 from waggle.errors import OutcomeUnknown, PermanentFailure, TemporaryFailure, WaggleError
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
@@ -47,6 +47,9 @@ class _Claim:
     message: Message
     email: Email
 
+    def written_by(self, sender: str | None) -> "_Claim":
+        return self if sender is None else replace(self, email=replace(self.email, sender=sender))
+
 
 class _StoppedAtTheDoor(Exception):
     """Carries our own word out of the provider's session, so that it is not taken for the provider's."""
@@ -83,10 +86,27 @@ class Sending:
         self._policy = policy
         self._clock = clock
 
-    async def send(
-        self, *, enrolment_id: str, step: str, template: str, coupon_id: str | None, kind: MessageKind = MARKETING
+    def purpose(self, template: str) -> str:
+        """Return the consent that *template* needs.
+
+        Raises:
+            PermanentFailure: MESSAGE_TEMPLATE_UNKNOWN.
+        """
+        return self._composer.purpose(template)
+
+    async def send(  # noqa: PLR0913 -- what names a message, and how it is to leave
+        self,
+        *,
+        enrolment_id: str,
+        step: str,
+        template: str,
+        coupon_id: str | None,
+        kind: MessageKind = MARKETING,
+        sender: str | None = None,
     ) -> Sent:
         """Send the message of this *step* unless it was sent, and say how it stands.
+
+        *sender*, `Name <address>`, takes the place of the template's and the shop's own.
 
         The same (enrolment_id, step) is one message for ever: once its state is final, each call gives one answer.
 
@@ -99,9 +119,9 @@ class Sending:
                 may not leave as an order message, nor an order message under the rules for advertising.
         """
         with self.breaker.admit() as passage:
-            sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind)
+            sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind, sender)
             if sent.outcome == "held" and sent.reason == TOO_STALE and await self._refreshed():
-                sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind)
+                sent = await self._send(passage, enrolment_id, step, template, coupon_id, kind, sender)
         # Not inside a transaction, which may be run more than once.
         log.info("message stands", enrolment_id=enrolment_id, step=step, outcome=sent.outcome, reason=sent.reason)
         return sent
@@ -119,6 +139,7 @@ class Sending:
         template: str,
         coupon_id: str | None,
         kind: MessageKind,
+        sender: str | None,
     ) -> Sent:
         def claim(tx: Transaction) -> _Claim | Sent:
             return self._claim(tx, enrolment_id, step, template, coupon_id, kind)
@@ -126,7 +147,7 @@ class Sending:
         claimed = await self._store.run(claim)
         if isinstance(claimed, Sent):
             return claimed
-        message = claimed.message
+        message, claimed = claimed.message, claimed.written_by(sender)
         try:
             answer = await self._deliver(passage, claimed)
         except _StoppedAtTheDoor as stopped:
@@ -205,7 +226,8 @@ class Sending:
             return refusal
         claimed = replace(
             message,
-            customer_id=enrolment.customer_id,
+            # The enrolment of a campaign is nobody's: each of its messages says whose it is.
+            customer_id=enrolment.customer_id or message.customer_id,
             state="claimed",
             reason="",
             token=str(uuid.uuid4()),
@@ -236,6 +258,8 @@ class Sending:
             step=step,
             customer_id=enrolment.customer_id,
             cart_id=enrolment.cart_id,
+            order_id=enrolment.order_id,
+            sku=enrolment.sku,
             channel=CHANNEL,
             purpose=purpose,
             template=template,
@@ -255,7 +279,7 @@ class Sending:
         if message is None or message.state != "claimed" or message.token != claimed.token:
             raise TemporaryFailure("CLAIM_LOST", claimed.message_id)
         enrolment = tx.enrolments.get(message.enrolment_id)
-        if enrolment is None or enrolment.customer_id != message.customer_id:
+        if enrolment is None or enrolment.customer_id not in {None, message.customer_id}:
             raise TemporaryFailure("CUSTOMER_CHANGED", claimed.message_id)
         refusal = self._check(tx, message, now)
         if refusal is not None:
@@ -282,7 +306,7 @@ class Sending:
     def _check(self, tx: Transaction, message: Message, now: datetime) -> Sent | None:
         """Return why *message* may not leave now, having stored it; None if it may."""
         ids = tx.identities.all_of(message.customer_id) if message.customer_id is not None else ()
-        subjects = [*ids, *([message.cart_id] if message.cart_id is not None else [])]
+        subjects = [*ids, *(each for each in (message.cart_id, message.order_id, message.sku) if each is not None)]
         if message.cart_id is not None:
             subjects += self._policy.freshness.watched(tx.carts.get(message.cart_id))
         if tx.events.any_pending(subjects):
@@ -302,7 +326,7 @@ class Sending:
             not_before_at=verdict.hold_until,
             # Hours in which nobody may be written to do not use up the time in which a message makes sense.
             expires_at=max(message.expires_at, verdict.hold_until + self._policy.message_valid_for)
-            if verdict.reason != TOO_STALE
+            if verdict.reason not in {PAUSED, TOO_STALE}
             else message.expires_at,
             token=None,
             lease_until=None,

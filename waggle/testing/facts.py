@@ -1,10 +1,12 @@
 """Tell a store what happened, through the one door and the relay, and read what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import cache
 from typing import Any
+
+import msgspec
 
 from waggle.domain.coupon import Coupon
 from waggle.domain.enrolment import Enrolment
@@ -20,7 +22,7 @@ from waggle.services.composing import Composer, Sender
 from waggle.services.enrolling import Enrolling
 from waggle.services.freshness import Refresher
 from waggle.services.intake import Intake
-from waggle.services.journeys import EntrySettings, JourneyBook, JourneySettings
+from waggle.services.journeys import EntrySettings, JourneyBook, JourneySettings, load_journeys
 from waggle.services.message_checks import SendingPolicy
 from waggle.services.relay import Relay
 from waggle.services.rendering import MessageTemplates
@@ -41,17 +43,29 @@ def book(
     holdout_percent: int = 0,
     order_ends_other_carts: bool = True,
     settings: Mapping[str, str] | None = None,
+    enabled: Collection[str] = (),
 ) -> JourneyBook:
-    """Return settings of the abandoned cart's journey; nobody is held out unless said."""
+    """Return settings of the abandoned cart's journey; nobody is held out unless said. The others are as shipped.
+
+    *enabled*: further journeys that are switched on.
+    """
+    others = load_journeys(shipped("config"))
     return JourneyBook(
         {
+            **{name: others.of(name) for name in others.names},
+            **{name: _switched_on(others.of(name)) for name in enabled},
             JOURNEY: JourneySettings(
                 settings=dict(settings or {"cart_idle": "PT20M"}),
                 entry=EntrySettings(cool_down=cool_down, holdout_percent=holdout_percent),
                 exits={"order_ends_other_carts": order_ends_other_carts},
-            )
+            ),
         }
     )
+
+
+def _switched_on(journey: JourneySettings) -> JourneySettings:
+    entry = msgspec.structs.replace(journey.entry, enabled=True, holdout_percent=0)
+    return msgspec.structs.replace(journey, entry=entry)
 
 
 def event(event_type: str, event_id: str, data: Mapping[str, Any], at: datetime, **changes: object) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _RPCS = (
     "UpdateJobTimeout",
     "PublishMessage",
     "DeployResource",
+    "MigrateProcessInstance",
     "Topology",
 )
 
@@ -333,6 +334,15 @@ class _Servicer(GatewayServicer):
         deployments = [self._deploy(resource) for resource in request.resources]
         await gateway.leave("DeployResource", context)
         return pb.DeployResourceResponse(key=1, deployments=deployments)
+
+    async def MigrateProcessInstance(  # noqa: N802 - the protocol's name
+        self,
+        request: pb.MigrateProcessInstanceRequest,
+        context: Any,  # noqa: ANN401 - untyped library
+    ) -> pb.MigrateProcessInstanceResponse:
+        await self._gateway.arrive("MigrateProcessInstance", request, context)
+        await self._gateway.leave("MigrateProcessInstance", context)
+        return pb.MigrateProcessInstanceResponse()
 
     async def Topology(self, request: pb.TopologyRequest, context: Any) -> pb.TopologyResponse:  # noqa: N802, ANN401
         await self._gateway.arrive("Topology", request, context)

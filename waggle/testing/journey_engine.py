@@ -1,9 +1,10 @@
 """An engine that remembers what it was told and can be away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
-from waggle.errors import PermanentFailure, TemporaryFailure
+from waggle.errors import PermanentFailure, TemporaryFailure, WaggleError
 from waggle.ports.journey_engine import Deployed, EngineMessage, Published
 
 
@@ -18,6 +19,12 @@ class RememberingEngine:
         """What had an effect, in order."""
         self.repeats: list[EngineMessage] = []
         """What was published again while the first was buffered."""
+        self.deployed: dict[str, list[bytes]] = {}
+        """File name -> contents by version."""
+        self.moved: list[tuple[int, int, dict[str, str]]] = []
+        """(instance, key of the target, mapping), in order."""
+        self.unmovable: dict[int, WaggleError] = {}
+        """Instance -> what moving it comes to."""
         self._buffer: set[tuple[str, str, str]] = set()
 
     async def publish(self, message: EngineMessage) -> Published:
@@ -35,8 +42,36 @@ class RememberingEngine:
         return "published"
 
     async def deploy(self, files: Sequence[Path]) -> list[Deployed]:
-        """Take nothing: diagrams are not its business."""
-        return []
+        """Read them and deploy what they hold."""
+        return await self.deploy_bytes({file.name: file.read_bytes() for file in files})
+
+    async def deploy_bytes(self, contents: Mapping[str, bytes]) -> list[Deployed]:
+        """Number what is new; as in the real one, whatever comes with something new gets a new number as well."""
+        if self.away:
+            raise TemporaryFailure("ENGINE_UNREACHABLE", retry_after_s=5.0)
+        known = all(self.deployed.get(file, [b""])[-1] == content for file, content in contents.items())
+        answers = []
+        for file, content in contents.items():
+            versions = self.deployed.setdefault(file, [])
+            if not known:
+                versions.append(content)
+            stem, _, ending = file.rpartition(".")
+            kind: Literal["process", "decision", "form"] = (
+                "process" if ending == "bpmn" else "decision" if ending == "dmn" else "form"
+            )
+            # A key that says which file and version it is.
+            key = 1000 * (1 + list(self.deployed).index(file)) + len(versions)
+            answers.append(Deployed(kind, stem, len(versions), key))
+        return answers
+
+    async def migrate_instance(self, instance_key: int, target_key: int, mapping: Mapping[str, str]) -> None:
+        """Remember the move, unless told to fail it."""
+        if self.away:
+            raise TemporaryFailure("ENGINE_UNREACHABLE", retry_after_s=5.0)
+        failure = self.unmovable.get(instance_key)
+        if failure is not None:
+            raise failure
+        self.moved.append((instance_key, target_key, dict(mapping)))
 
     def told(self, name: str) -> list[str]:
         """Return the enrolments to which messages of this name came, in order."""

@@ -118,6 +118,14 @@ async def test_a_mail_that_is_no_marketing_has_no_way_to_unsubscribe() -> None:
     assert json.loads(vendor.requests[0][2])["headers"] == {"List-Id": "<news.shop.example>"}
 
 
+async def test_a_mail_to_ourselves_belongs_to_no_list() -> None:
+    vendor = Vendor()
+    async with sending(vendor) as sender:
+        await sender.send(replace(EMAIL, unsubscribe_url=None, list_id=None), before_data=yes)
+
+    assert json.loads(vendor.requests[0][2])["headers"] == {}
+
+
 async def test_a_repeat_after_a_lost_answer_is_the_same_mail_even_if_its_prices_have_changed() -> None:
     vendor = Vendor(silent=True)
     async with sending(vendor) as sender:

@@ -152,7 +152,7 @@ async def test_the_mail_can_be_unsubscribed_from_with_one_click() -> None:
     postmaster = Postmaster()
     async with listening(postmaster) as settings, sending(settings) as sender:
         await sender.send(EMAIL, before_data=yes)
-        await sender.send(replace(EMAIL, unsubscribe_url=None), before_data=yes)
+        await sender.send(replace(EMAIL, unsubscribe_url=None, list_id=None), before_data=yes)
 
     raw = postmaster.raw[0]
     # Whole and on one line: encoded words here would be a link that no mail service can follow.
@@ -160,6 +160,7 @@ async def test_the_mail_can_be_unsubscribed_from_with_one_click() -> None:
     assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
     assert b"\r\nList-ID: <abandoned-cart.shop.example>\r\n" in raw
     assert "List-Unsubscribe" not in postmaster.mails[1]
+    assert "List-ID" not in postmaster.mails[1]
 
 
 async def test_everything_travels_in_seven_bits_and_short_lines() -> None:

@@ -35,6 +35,8 @@ class JobValue(_Value, frozen=True):
     process_instance_key: int
     element_id: str
     element_instance_key: int
+    retry_backoff: int = 0
+    """Of one that failed: milliseconds until it is handed out again."""
 
 
 class TimerValue(_Value, frozen=True):

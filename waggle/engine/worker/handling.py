@@ -75,7 +75,9 @@ class Handling:
     def _origin(self, job: pb.ActivatedJob) -> dict[str, object]:
         if self._task.origin is None:
             return {}
-        return {self._task.origin: JobOrigin(job.processInstanceKey, job.elementId)}
+        return {
+            self._task.origin: JobOrigin(job.processInstanceKey, job.elementId, job.processDefinitionVersion or None)
+        }
 
     def _headers(self, job: pb.ActivatedJob) -> dict[str, object]:
         if self._task.headers is None or self._task.headers_type is None:
@@ -113,7 +115,8 @@ class Handling:
         if isinstance(error, Rejected) and error.code in self._task.throws:
             return Throw(error.code, self._text(error.code, whose))
         if isinstance(error, TemporaryFailure):
-            _log.warning("task failed for now", **self._keys(job), code=failure_text(error.code), reason=error.message)
+            tell = _log.debug if error.expected else _log.warning
+            tell("task failed for now", **self._keys(job), code=failure_text(error.code), reason=error.message)
             # Surely not done, so it costs no retry: an outage of an hour must not become a thousand incidents.
             wait_s = at_least_s(max(0.0, error.retry_after_s), self._spread)
             return Fail(job.retries, self._text(error.code, whose), wait_s)

@@ -7,12 +7,15 @@ from sqlalchemy import Connection
 
 from waggle.storage.repositories.audit import Audit
 from waggle.storage.repositories.bulk_reads import BulkReads
+from waggle.storage.repositories.campaigns import Approvals, Campaigns, ConsoleSessions
 from waggle.storage.repositories.consents import Consents, ConsentTexts, Restrictions, Suppressions
 from waggle.storage.repositories.coupons import Coupons
+from waggle.storage.repositories.effects import Effects, OccasionRuns
 from waggle.storage.repositories.identities import Identities
 from waggle.storage.repositories.inbox import Events
 from waggle.storage.repositories.journeys import EngineMessages, Enrolments
 from waggle.storage.repositories.keys import Keys, People
+from waggle.storage.repositories.loyalty import Audiences, Loyalty
 from waggle.storage.repositories.messages import Links, Messages
 from waggle.storage.repositories.people import Customers
 from waggle.storage.repositories.personal_data import PersonalData
@@ -26,9 +29,11 @@ from waggle.storage.repositories.privacy import (
 )
 from waggle.storage.repositories.pulling import Pulling
 from waggle.storage.repositories.quarantine import Quarantine
+from waggle.storage.repositories.segments import Segments
 from waggle.storage.repositories.shop import Carts, Orders, Payments, Products, ProductViews
 from waggle.storage.repositories.state import State
 from waggle.storage.repositories.streams import Outcomes, Streams
+from waggle.storage.repositories.versions import Pauses, Versions
 from waggle.storage.repositories.webhooks import Deliveries
 from waggle.storage.vault import Vault
 
@@ -91,6 +96,10 @@ class SqlTransaction:
     messages = _OfPersons(Messages)
     links = _OfThings(Links)
     coupons = _OfThings(Coupons)
+    effects = _OfThings(Effects)
+    loyalty = _OfPersons(Loyalty)
+    audiences = _OfThings(Audiences)
+    occasion_runs = _OfThings(OccasionRuns)
     audit = _OfThings(Audit)
     outcomes = _OfThings(Outcomes)
     streams = _OfThings(Streams)
@@ -105,6 +114,12 @@ class SqlTransaction:
     retention_runs = _OfThings(RetentionRuns)
     personal_data = _OfThings(PersonalData)
     deliveries = _OfThings(Deliveries)
+    versions = _OfThings(Versions)
+    pauses = _OfThings(Pauses)
+    segments = _OfThings(Segments)
+    campaigns = _OfThings(Campaigns)
+    approvals = _OfThings(Approvals)
+    console_sessions = _OfThings(ConsoleSessions)
 
     def __init__(self, connection: Connection, vault: Vault) -> None:
         self.connection = connection

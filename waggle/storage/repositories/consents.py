@@ -123,6 +123,13 @@ class Suppressions(OfPersons):
         rows = self._connection.execute(select(t).where(t.c.customer_id == customer_id))
         return {row.channel: (row.reason, row.since) for row in rows}
 
+    def lift(self, customer_id: str, channel: str, reason: str) -> bool:
+        t = tables.suppressions
+        self._seen.clear()
+        ids = self._identities.all_of(customer_id)
+        found = delete(t).where(t.c.customer_id.in_(ids), t.c.channel == channel, t.c.reason == reason)
+        return bool(self._connection.execute(found).rowcount)
+
     def forget(self, customer_id: str) -> None:
         t = tables.suppressions
         self._seen.clear()

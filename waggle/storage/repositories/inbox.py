@@ -131,6 +131,13 @@ class Events(Repository):
             }
         return [_admission(each, self._blinded(each.body_sha256), known, newest) for each in arrivals]
 
+    def known(self, source: str, event_ids: Collection[str]) -> set[str]:
+        t = tables.events
+        if not event_ids:
+            return set()
+        found = select(t.c.event_id).where(t.c.source == source, t.c.event_id.in_(event_ids))
+        return set(self._connection.scalars(found))
+
     def _blinded(self, body_sha256: str) -> str:
         """Return what is kept of a hash: by itself it would confirm for ever who guesses what was hashed."""
         return self._vault.blind("body", body_sha256) if body_sha256 else ""

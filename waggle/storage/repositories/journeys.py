@@ -12,7 +12,7 @@ from waggle.domain.outcome import of_enrolment
 from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.unit_of_work import QueuedMessage, RefusedMessage
 from waggle.storage import tables
-from waggle.storage.repositories.base import Repository, by_key, value_of
+from waggle.storage.repositories.base import Repository, by_key, value_of, written_out
 from waggle.storage.repositories.identities import OfPersons
 from waggle.storage.repositories.streams import tell
 
@@ -23,6 +23,16 @@ _LIVE_OF_CART = by_key(tables.enrolments, ("cart_id",)).where(_LIVE)
 _LIVE_OF_PERSON = (
     select(tables.enrolments).where(_E.customer_id.in_(bindparam("ids", expanding=True)), _LIVE).order_by(_E.entered_at)
 )
+_LIVE_OF_SKU = by_key(tables.enrolments, ("journey", "sku")).where(_LIVE, _E.sku.is_not(None)).order_by(_E.entered_at)
+_WRITTEN = (
+    select(tables.messages.c.message_id)
+    .where(
+        tables.messages.c.enrolment_id == _E.enrolment_id,
+        tables.messages.c.state.in_(written_out("planned", "claimed", "handed_over", "sent", "in_doubt")),
+    )
+    .exists()
+)
+_UNWRITTEN_OF_SKU = _LIVE_OF_SKU.where(~_WRITTEN).limit(bindparam("most"))
 _LIVE_OF_PERSON_IN = _LIVE_OF_PERSON.where(_E.journey == bindparam("journey"))
 
 
@@ -58,6 +68,12 @@ class Enrolments(OfPersons):
 
     def live_of_cart(self, cart_id: str) -> list[Enrolment]:
         return self._all(Enrolment, _LIVE_OF_CART, {"cart_id": cart_id})
+
+    def live_of_sku(self, journey: str, sku: str) -> list[Enrolment]:
+        return self._all(Enrolment, _LIVE_OF_SKU, {"journey": journey, "sku": sku})
+
+    def unwritten_of_sku(self, journey: str, sku: str, limit: int) -> list[Enrolment]:
+        return self._all(Enrolment, _UNWRITTEN_OF_SKU, {"journey": journey, "sku": sku, "most": limit})
 
     def count_by_state(self) -> dict[tuple[str, str], int]:
         t = tables.enrolments

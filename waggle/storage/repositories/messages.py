@@ -4,8 +4,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select
+from sqlalchemy import Select, and_, bindparam, case, func, literal_column, or_, select, update
 
+from waggle.domain.campaign import RECIPIENT
 from waggle.domain.message import Message
 from waggle.domain.outcome import of_message
 from waggle.ports.unit_of_work import Link
@@ -48,6 +49,10 @@ class Messages(OfPersons):
     def of_enrolment(self, enrolment_id: str) -> list[Message]:
         return self._all(Message, _MESSAGES_OF_ENROLMENT, {"enrolment_id": enrolment_id})
 
+    def open_of_enrolment(self, enrolment_id: str) -> list[Message]:
+        still_open = tables.messages.c.state.in_(bindparam("open", tables.OPEN, expanding=True, literal_execute=True))
+        return self._all(Message, _MESSAGES_OF_ENROLMENT.where(still_open), {"enrolment_id": enrolment_id})
+
     def count_left_since(self, customer_id: str, purpose: str, channel: str, since: datetime, *, but: str) -> int:
         whose = {"ids": list(self._identities.all_of(customer_id)), "purpose": purpose, "channel": channel}
         return self._connection.scalar(_LEFT_SINCE, {**whose, "since": since, "but": but}) or 0
@@ -56,6 +61,29 @@ class Messages(OfPersons):
         t = tables.messages
         of_person = t.c.customer_id.in_(self._identities.all_of(customer_id))
         return self._all(Message, select(t).where(of_person).order_by(t.c.planned_at, t.c.message_id))
+
+    def note_click(self, message_id: str, at: datetime) -> None:
+        t = tables.messages
+        later = or_(t.c.clicked_at.is_(None), t.c.clicked_at > at)
+        self._seen.clear()
+        self._connection.execute(update(t).where(t.c.message_id == message_id, later).values(clicked_at=at))
+
+    def count_sent_and_clicked(self, customer_id: str, purpose: str, since: datetime) -> tuple[int, int]:
+        t = tables.messages
+        sent = func.count().filter(t.c.handed_over_at > since, t.c.state.in_(written_out("sent", "in_doubt")))
+        clicked = func.count().filter(t.c.clicked_at > since)
+        theirs = (t.c.customer_id.in_(self._identities.all_of(customer_id)), t.c.purpose == purpose)
+        found = self._connection.execute(select(sent, clicked).where(*theirs)).one()
+        return found[0], found[1]
+
+    def unengaged(self, since: datetime, least: int, after: str, limit: int) -> list[str]:
+        t = tables.messages
+        sent = func.count().filter(t.c.handed_over_at > since, t.c.state == "sent")
+        clicked = func.count().filter(t.c.clicked_at > since)
+        advertised = (t.c.customer_id > after, t.c.purpose == "marketing")
+        found = select(t.c.customer_id).where(*advertised).group_by(t.c.customer_id)
+        found = found.having(sent >= least, clicked == 0).order_by(t.c.customer_id).limit(limit)
+        return list(self._connection.scalars(found))
 
     def overdue(self, now: datetime, limit: int) -> list[Message]:
         t, e = tables.messages, tables.enrolments
@@ -77,9 +105,11 @@ class Messages(OfPersons):
 
     def count_by_state(self) -> dict[tuple[str, str, str], int]:
         t = tables.messages
-        rows = self._connection.execute(
-            select(t.c.step, t.c.state, t.c.reason, func.count()).group_by(t.c.step, t.c.state, t.c.reason)
-        )
+        # A campaign has a step for each recipient: for whoever counts they are one.
+        step = case((t.c.step.startswith(RECIPIENT, autoescape=True), RECIPIENT[:-1]), else_=t.c.step).label("step")
+        steps = select(step, t.c.state, t.c.reason).subquery()
+        by = (steps.c.step, steps.c.state, steps.c.reason)
+        rows = self._connection.execute(select(*by, func.count()).group_by(*by))
         return {(step, state, reason): count for step, state, reason, count in rows}
 
 

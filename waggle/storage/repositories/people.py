@@ -83,6 +83,11 @@ class Customers(OfPersons):
             },
         )
 
+    def ids_after(self, customer_id: str, limit: int) -> list[str]:
+        t = tables.customers
+        known = select(t.c.customer_id).where(t.c.customer_id > customer_id, t.c.erased_at.is_(None))
+        return list(self._connection.scalars(known.order_by(t.c.customer_id).limit(limit)))
+
     def _opened(self, row: Row[Any]) -> Customer:
         told = decoded(row.told or {})
         personal: dict[str, dict[str, Any]] = {}

@@ -207,6 +207,11 @@ class Orders(OfPersons):
         row = self._connection.execute(_FIRST_ORDER_OF_CART, {"cart_id": cart_id}).one_or_none()
         return None if row is None else self._owned(_order(row))
 
+    def buyers_after(self, customer_id: str, since: datetime, limit: int) -> list[str]:
+        t = tables.orders
+        bought = select(t.c.customer_id).where(t.c.customer_id > customer_id, t.c.placed_at > since).distinct()
+        return list(self._connection.scalars(bought.order_by(t.c.customer_id).limit(limit)))
+
     def of_customer(self, customer_id: str) -> list[Order]:
         ids = self._identities.all_of(customer_id)
         browsers = self._identities.anonymous_of(customer_id)

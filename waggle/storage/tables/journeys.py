@@ -18,6 +18,7 @@ from waggle.storage.tables.columns import SEQUENCE, UtcTime, metadata
 
 _LIVE = text("state != 'ended'")
 _ENTERING = text("state = 'entering'")
+_LIVE_ABOUT_PRODUCT = text("state != 'ended' AND sku IS NOT NULL")
 
 enrolments = Table(
     "enrolments",
@@ -36,10 +37,24 @@ enrolments = Table(
     Column("outcome", Text),
     Column("outcome_reason", Text),
     Column("instance_key", BigInteger),
+    Column("process_version", Integer),
+    Column("order_id", Text),
+    Column("sku", Text),
+    Column("watched_price_minor", BigInteger),
+    Column("watched_currency", Text),
     UniqueConstraint("journey", "business_key", "entry"),
     # The promise that a business key is in a journey at most once at a time.
     Index("ix_enrolments_entering", "entered_at", sqlite_where=_ENTERING, postgresql_where=_ENTERING),
     Index("uq_enrolments_live", "journey", "business_key", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    # Who waits for one product, those first who have waited longest.
+    Index(
+        "ix_enrolments_live_sku",
+        "journey",
+        "sku",
+        "entered_at",
+        sqlite_where=_LIVE_ABOUT_PRODUCT,
+        postgresql_where=_LIVE_ABOUT_PRODUCT,
+    ),
 )
 
 _WAITING = text("state = 'waiting'")

@@ -36,10 +36,14 @@ messages = Table(
     Column("doubted_at", UtcTime),
     Column("provider", Text),
     Column("repeat_safe_until", UtcTime),
+    Column("order_id", Text),
+    Column("sku", Text),
+    Column("clicked_at", UtcTime),
     # The promise that a step of a journey sends one message, however often its job is worked.
     UniqueConstraint("enrolment_id", "step"),
     Index("ix_messages_customer", "customer_id", "purpose", "channel", "handed_over_at"),
     Index("ix_messages_open", "expires_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("ix_messages_open_of_enrolment", "enrolment_id", "not_before_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_messages_in_doubt", "handed_over_at", sqlite_where=_IN_DOUBT, postgresql_where=_IN_DOUBT),
 )
 

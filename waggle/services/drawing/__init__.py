@@ -1,0 +1,1 @@
+"""Parts of a picture of a diagram; `waggle.services.diagram_picture` puts them together."""
