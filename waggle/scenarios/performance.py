@@ -93,7 +93,8 @@ class Performance:
         found = []
         for number, (wanted, came) in enumerate(zip(expected, self.mails, strict=False), 1):
             found += [f"mail {number}: {difference}" for difference in _compared(wanted, came)]
-        found += [f"mail {wanted.template} was expected and did not come" for wanted in expected[len(self.mails) :]]
+        missing = expected[len(self.mails) :]
+        found += [f"mail {wanted.template or wanted.to} was expected and did not come" for wanted in missing]
         unexpected = self.mails[len(expected) :]
         return found + [
             f"mail {came.template} came after {span(came.after)} and was not expected" for came in unexpected
@@ -140,10 +141,11 @@ class Performance:
 
 def _compared(wanted: ExpectedMail, came: SentMail) -> list[str]:
     found = []
-    if came.template != wanted.template:
+    if wanted.template is not None and came.template != wanted.template:
         return [f"{wanted.template} was expected; it is {came.template}"]
     if wanted.at is not None and abs(came.after - wanted.at) > _TOLERANCE:
-        found.append(f"{wanted.template} was expected after {span(wanted.at)}; it came after {span(came.after)}")
+        name = wanted.template or "it"
+        found.append(f"{name} was expected after {span(wanted.at)}; it came after {span(came.after)}")
     if wanted.subject is not None and wanted.subject not in came.subject:
         found.append(f"{wanted.subject!r} is not in its subject {came.subject!r}")
     if wanted.to is not None and wanted.to != came.to:

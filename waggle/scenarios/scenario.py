@@ -103,9 +103,9 @@ _KINDS: Final[Mapping[str, type[Step]]] = {
 
 
 class ExpectedMail(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One mail that arrives."""
+    """One mail that arrives; a ticket for the helpdesk is made from no template."""
 
-    template: str
+    template: str | None = None
     at: timedelta | None = None
     """Since the scenario began."""
     subject: str | None = None
