@@ -22,7 +22,8 @@ EVERY = list(paths(commands))
 
 def test_the_commands_are_these() -> None:
     assert {path[0] for path in EVERY if path} == {
-        *("up", "demo", "check", "deploy", "doctor", "tasks", "keys", "people", "audit", "messages", "engine"),
+        *("up", "demo", "check", "deploy", "doctor", "tasks", "keys", "people", "audit", "messages", "effects"),
+        *("engine", "simulate"),
         *("api", "relay", "worker", "exchange", "mailbox"),
         *("sources", "import"),
         *("customer", "replay"),
