@@ -26,6 +26,8 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         "proceed": True,
         "cart_id": "cart-1",
         "customer_id": "customer-1",
+        "order_id": None,
+        "sku": None,
         "settings": {"cart_idle": "PT20M", "reply_window": "PT1S", "order_window": "PT1S"},
     },
     "read-cart": {"cart_state": "idle", "cart_idle_at": "2026-01-01T00:00:00Z", "cart_value_minor": 9000},

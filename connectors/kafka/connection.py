@@ -1,5 +1,6 @@
 """How to reach the brokers, encrypted unless they are on this machine."""
 
+import asyncio
 import ssl
 from typing import Any
 
@@ -56,6 +57,8 @@ def reach(settings: KafkaSettings) -> dict[str, Any]:
 async def given_up(producer: AIOKafkaProducer) -> None:
     """End *producer* without waiting for what it was not told is safe; `stop` alone may wait for ever for brokers."""
     if producer._sender is not None:  # noqa: SLF001 -- nothing public ends it without a last try
+        # A task that is cancelled before its first step does not hear of it, and who waits for it is cancelled instead.
+        await asyncio.sleep(0)
         await producer._sender.close()  # noqa: SLF001
     await producer.stop()
 

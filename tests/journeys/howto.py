@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from waggle.cli.bpmnlint import install
+
 ROOT = Path(__file__).parents[2]
 HOWTO = ROOT / "docs/howto-journey.md"
 MODELER = ROOT / "tools/modeler"
@@ -124,7 +126,5 @@ def installed(folder: Path) -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("Node is not installed")
-    mark = folder / "node_modules/.package-lock.json"
-    if not mark.exists() or mark.stat().st_mtime < (folder / "package-lock.json").stat().st_mtime:
-        subprocess.run([npm, "ci", "--silent"], cwd=folder, check=True)
+    install(npm, folder)
     return node

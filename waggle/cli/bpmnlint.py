@@ -1,9 +1,12 @@
 """Run bpmnlint where Node is there; it installs itself as pinned."""
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +29,7 @@ def lint(files: Sequence[Path], home: Path) -> tuple[list[Mapping[str, Any]], st
     if node is None or npm is None:
         return [], "bpmnlint did not look at the diagrams: Node is not installed"
     try:
-        _install(npm, home)
+        install(npm, home)
         done = subprocess.run(
             [node, home / "bpmnlint.js", *files], stdout=subprocess.PIPE, check=True, timeout=_LINT_WITHIN_S
         )
@@ -36,8 +39,20 @@ def lint(files: Sequence[Path], home: Path) -> tuple[list[Mapping[str, Any]], st
     return found, None
 
 
-def _install(npm: str, home: Path) -> None:
-    installed = home / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= (home / "package-lock.json").stat().st_mtime:
-        return
-    subprocess.run([npm, "ci", "--silent"], cwd=home, check=True, timeout=_INSTALL_WITHIN_S)
+def install(npm: str, home: Path) -> None:
+    """Bring the packages of *home* to what is pinned there; of several processes one does it and the others wait."""
+    installed, pinned = home / "node_modules" / ".package-lock.json", home / "package-lock.json"
+    with alone_in(home):
+        if not installed.exists() or installed.stat().st_mtime < pinned.stat().st_mtime:
+            subprocess.run([npm, "ci", "--silent"], cwd=home, check=True, timeout=_INSTALL_WITHIN_S)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on *folder* itself, so that no file is needed for it."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
