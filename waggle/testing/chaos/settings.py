@@ -1,5 +1,6 @@
 """The settings of a chaos run: a copy of the shipped ones in which days pass in seconds."""
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ drain_s = 3.0
 form = "json"
 """
 _TASK = """
-[worker.tasks.{name}]
+[worker.tasks."{name}"]
 timeout_s = {timeout_s}
 """
 _SEND_TIMEOUT_S = 10.0
@@ -93,4 +94,7 @@ def write_settings(folder: Path, ports: Ports, budgets: Mapping[str, Budget], ta
     campaigns = [
         _CAMPAIGN.format(name=name, percent=percent, budget=budgets[name]) for name, percent in _PERCENT.items()
     ]
-    (folder / "coupons.toml").write_text("\n".join(campaigns), encoding="utf-8")
+    sections = re.split(r"^(?=\[)", (folder / "coupons.toml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    # Those of other journeys stay, since their diagrams name them.
+    others = [section for section in sections if section.partition("]")[0].removeprefix("[") not in _PERCENT]
+    (folder / "coupons.toml").write_text("\n".join([*others, *campaigns]), encoding="utf-8")
