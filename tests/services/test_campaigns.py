@@ -236,7 +236,7 @@ async def test_a_provider_that_rests_is_left_alone_until_it_is_rested(
     enrolment_id = await played.begin(shop)
     sender.when_connected = refuse_for_now
 
-    await played.send_all(enrolment_id)
+    await played.send_all(enrolment_id, stretch=timedelta(seconds=3))
 
     tried = sender.sessions
     assert tried < 40
@@ -247,7 +247,7 @@ async def test_a_provider_that_rests_is_left_alone_until_it_is_rested(
         if look.all_served:
             break
         clock.advance(max(look.look_again_at - clock.now(), timedelta(0)) + timedelta(seconds=1))
-        await played.send_all(enrolment_id)
+        await played.send_all(enrolment_id, stretch=timedelta(seconds=3))
     assert set((await played.states(enrolment_id)).values()) == {"sent"}
 
 
