@@ -1,5 +1,9 @@
 """`waggle journeys`: how every journey is doing; pause and resume one."""
 
+import asyncio
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +16,8 @@ from rich.text import Text
 from waggle.app import App
 from waggle.cli.acting import By, acting
 from waggle.cli.with_app import with_app
+from waggle.errors import TemporaryFailure
+from waggle.operate import open_incidents
 from waggle.services.journey_overview import JourneyLine, VersionLine
 
 app = Commands(
@@ -20,6 +26,8 @@ app = Commands(
     'Example: `waggle journeys pause win-back --reason "wrong voucher in the mail"`',
 )
 
+Incidents = Mapping[tuple[str, int], int]
+"""Open incidents by process id and version."""
 Reason = Annotated[str, Parameter(name="--reason")]
 
 
@@ -104,14 +112,36 @@ def resume(journey: str, *, reason: Reason = "resumed", by: By = None) -> None:
 
 
 def _list(*, json: bool) -> None:
-    lines = with_app(lambda waggle: waggle.journey_overview.lines())
+    async def look(waggle: App) -> tuple[list[JourneyLine], Incidents | None]:
+        incidents = await asyncio.to_thread(_incidents, waggle.settings.engine_home)
+        return await waggle.journey_overview.lines(), incidents
+
+    lines, incidents = with_app(look)
     if json:
-        print(msgspec.json.encode(lines).decode())
+        told = [{**msgspec.to_builtins(line), "incidents": _of_journey(line, incidents)} for line in lines]
+        print(msgspec.json.encode(told).decode())
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for line in lines:
-        table.add_row(_state(line), Text(_said(line), overflow="fold"))
+        table.add_row(_state(line), Text(_said(line, incidents), overflow="fold"))
     Console().print(table, highlight=False)
+    if incidents is None:
+        print("Incidents are not counted: no Operate of this installation runs.")
+
+
+def _incidents(engine_home: Path) -> Incidents | None:
+    try:
+        return open_incidents(engine_home)
+    except TemporaryFailure as failure:
+        print(f"Operate did not say which incidents there are: {failure.message}", file=sys.stderr)
+        return None
+
+
+def _of_journey(line: JourneyLine, incidents: Incidents | None) -> dict[str, int] | None:
+    """Return the incidents of a journey by version; None: not known."""
+    if incidents is None:
+        return None
+    return {str(version): count for (journey, version), count in incidents.items() if journey == line.journey}
 
 
 def _state(line: JourneyLine) -> Text:
@@ -120,7 +150,7 @@ def _state(line: JourneyLine) -> Text:
     return Text("enabled", "green") if line.enabled else Text("off", "dim")
 
 
-def _said(line: JourneyLine) -> str:
+def _said(line: JourneyLine, incidents: Incidents | None) -> str:
     lines = [line.journey]
     if line.pause is not None:
         pause = line.pause
@@ -134,6 +164,8 @@ def _said(line: JourneyLine) -> str:
     if line.entering:
         lines.append(f"  {line.entering} about to begin")
     lines += [f"  {_version(version)}" for version in line.versions]
+    stuck = _of_journey(line, incidents) or {}
+    lines += [f"  incidents on version {version}: {count}" for version, count in sorted(stuck.items())]
     return "\n".join(lines)
 
 

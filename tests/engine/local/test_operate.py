@@ -1,17 +1,35 @@
 """Operate beside the broker."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
+from pyzeebe.proto import gateway_pb2 as pb
+from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from waggle.engine import local
+from waggle.engine.channel import GatewayAddress, connect
 from waggle.engine.local import EngineOptions, RunningEngine
+from waggle.operate import open_incidents
+
+STUCK = """<?xml version="1.0" encoding="UTF-8"?>
+<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL"
+    xmlns:zeebe="http://camunda.org/schema/zeebe/1.0" id="Definitions_Stuck" targetNamespace="http://bpmn.io/schema/bpmn">
+  <bpmn:process id="stuck" isExecutable="true">
+    <bpmn:startEvent id="Event_Start"><bpmn:outgoing>Flow_1</bpmn:outgoing></bpmn:startEvent>
+    <bpmn:serviceTask id="Task_Stuck"><bpmn:extensionElements><zeebe:taskDefinition type="=nobody.knows" />
+      </bpmn:extensionElements><bpmn:incoming>Flow_1</bpmn:incoming></bpmn:serviceTask>
+    <bpmn:sequenceFlow id="Flow_1" sourceRef="Event_Start" targetRef="Task_Stuck" />
+  </bpmn:process>
+</bpmn:definitions>
+"""
 
 # The first start on a machine writes the search store's schema and makes class archives.
-pytestmark = [pytest.mark.operate, pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.anyio, pytest.mark.operate, pytest.mark.engine, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +69,22 @@ def test_engine_operate_and_search_store_listen_on_loopback_only(engine_with_ope
     ]
     assert {found.laddr.ip.removeprefix("::ffff:") for found in listening} == {"127.0.0.1"}
     assert {found.laddr.port for found in listening} == set(engine.ports.used(with_operate=True).values())
+
+
+async def test_incidents_are_counted_by_journey_and_version(engine_with_operate: RunningEngine) -> None:
+    engine = engine_with_operate
+    async with connect(GatewayAddress(engine.grpc_address)) as channel:
+        gateway: Any = GatewayStub(channel)
+        resource = pb.Resource(name="stuck.bpmn", content=STUCK.encode())
+        await gateway.DeployResource(pb.DeployResourceRequest(resources=[resource]))
+        for _ in range(2):
+            await gateway.CreateProcessInstance(pb.CreateProcessInstanceRequest(bpmnProcessId="stuck", version=-1))
+
+    async with asyncio.timeout(120):
+        while (found := await asyncio.to_thread(open_incidents, engine.home)) != {("stuck", 1): 2}:
+            assert found is not None
+            await asyncio.sleep(0.5)
+
+
+def test_where_no_engine_of_ours_runs_nobody_is_asked_for_incidents(tmp_path: Path) -> None:
+    assert open_incidents(tmp_path) is None

@@ -20,10 +20,12 @@ _KILLS_A_BREATH = 5
 _BREATH_S = 20.0
 _LAST_CHANCE_S = 120.0
 _BY_CHANCE = frozenset({"UpdateJobTimeout", "FailJob", "ThrowError", "postpone", "mark_refused", "quarantine"}) | {
+    "Audiences",
+    "Occasions",
     "Retention",
     "keep_consent_texts",
 }
-"""Steps that nobody can promise to come by: taken only while something else goes wrong or is slow, or once a day, or
+"""Steps that nobody can promise to come by: taken only while something else goes wrong or is slow, once a day, or
 once in the life of a database."""
 
 
