@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, literal_column, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from waggle.domain.enrolment import Enrolment
@@ -13,8 +13,9 @@ from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.unit_of_work import QueuedMessage, RefusedMessage
 from waggle.storage import tables
 from waggle.storage.repositories.base import Repository, by_key, value_of, written_out
-from waggle.storage.repositories.identities import OfPersons
+from waggle.storage.repositories.identities import Identities, OfPersons
 from waggle.storage.repositories.streams import tell
+from waggle.storage.vault import Vault
 
 _E = tables.enrolments.c
 _LIVE = _E.state != literal_column("'ended'")
@@ -33,10 +34,13 @@ _WRITTEN = (
     .exists()
 )
 _UNWRITTEN_OF_SKU = _LIVE_OF_SKU.where(~_WRITTEN).limit(bindparam("most"))
-_LIVE_OF_PERSON_IN = _LIVE_OF_PERSON.where(_E.journey == bindparam("journey"))
 
 
 class Enrolments(OfPersons):
+    def __init__(self, connection: Connection, vault: Vault, identities: Identities) -> None:
+        super().__init__(connection, vault, identities)
+        self._live_of: dict[tuple[str, ...], list[Enrolment]] = {}
+
     def get(self, enrolment_id: str) -> Enrolment | None:
         row = self._one(tables.enrolments, enrolment_id=enrolment_id)
         return None if row is None else value_of(Enrolment, row)
@@ -44,6 +48,7 @@ class Enrolments(OfPersons):
     def save(self, enrolment: Enrolment) -> None:
         if not enrolment.live:
             tell(self._connection, of_enrolment(self.get(enrolment.enrolment_id), enrolment))
+        self._live_of.clear()
         self._save(tables.enrolments, asdict(enrolment))
 
     def newest(self, journey: str, business_key: str) -> Enrolment | None:
@@ -55,11 +60,14 @@ class Enrolments(OfPersons):
         return newest if newest is not None and newest.live else None
 
     def live_of_customer(self, journey: str, customer_id: str) -> list[Enrolment]:
-        person = list(self._identities.all_of(customer_id))
-        return self._all(Enrolment, _LIVE_OF_PERSON_IN, {"journey": journey, "ids": person})
+        return [enrolment for enrolment in self.live_of_person(customer_id) if enrolment.journey == journey]
 
     def live_of_person(self, customer_id: str) -> list[Enrolment]:
-        return self._all(Enrolment, _LIVE_OF_PERSON, {"ids": list(self._identities.all_of(customer_id))})
+        ids = tuple(self._identities.all_of(customer_id))
+        # Read once: an order or a withdrawn consent asks for them in the name of a dozen journeys.
+        if ids not in self._live_of:
+            self._live_of[ids] = self._all(Enrolment, _LIVE_OF_PERSON, {"ids": list(ids)})
+        return self._live_of[ids]
 
     def of_customer(self, customer_id: str) -> list[Enrolment]:
         t = tables.enrolments

@@ -18,7 +18,7 @@ _POINT_WITHIN_S = 45.0
 _LOOK_EVERY_S = 0.2
 _KILLS_A_BREATH = 5
 _BREATH_S = 20.0
-_LAST_CHANCE_S = 120.0
+_LAST_CHANCE_S = 180.0
 _BY_CHANCE = frozenset({"UpdateJobTimeout", "FailJob", "ThrowError", "postpone", "mark_refused", "quarantine"}) | {
     "Audiences",
     "Occasions",
