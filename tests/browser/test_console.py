@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.conftest import Browser, Waggle
 from waggle.domain.campaign import Campaign
@@ -53,7 +55,18 @@ class Office:
         return self.browser.driver.find_element(By.CSS_SELECTOR, selector)
 
     def press(self, words: str) -> None:
-        self.browser.driver.find_element(By.XPATH, f"//button[.='{words}']").click()
+        """Press the button and wait for the page that answers."""
+        self._leave(self.browser.driver.find_element(By.XPATH, f"//button[.='{words}']"))
+
+    def open_question(self) -> None:
+        """Follow the link to what waits, and wait for its page."""
+        self._leave(self.find("a.card"))
+
+    def _leave(self, way_out: WebElement) -> None:
+        # A click may return before the browser has begun to leave the page.
+        page = self.find("html")
+        way_out.click()
+        WebDriverWait(self.browser.driver, 20).until(staleness_of(page))
 
     def text(self) -> str:
         return self.find("body").text
@@ -106,7 +119,7 @@ def office(waggle: Waggle, browser: Browser) -> Office:
 def test_somebody_else_than_who_asked_reads_it_and_approves(office: Office) -> None:
     office.enter("marta")
     assert "spring-news-1" in office.text()
-    office.find("a.card").click()
+    office.open_question()
     assert "12,345 persons are in the segment now." in office.text()
 
     office.press("Approve")
@@ -125,7 +138,7 @@ def test_somebody_else_than_who_asked_reads_it_and_approves(office: Office) -> N
 
 def test_who_asked_for_it_is_told_that_somebody_else_decides(office: Office) -> None:
     office.enter("kim")
-    office.find("a.card").click()
+    office.open_question()
 
     assert "You asked for this yourself" in office.text()
     assert not office.browser.driver.find_elements(By.CSS_SELECTOR, "button[value=approve]")
@@ -133,7 +146,7 @@ def test_who_asked_for_it_is_told_that_somebody_else_decides(office: Office) -> 
 
 def test_a_refusal_says_why(office: Office) -> None:
     office.enter("olga")
-    office.find("a.card").click()
+    office.open_question()
     office.press("Refuse")
     assert "say in the comment why" in office.text()
     office.find("input[name=comment]").send_keys("the subject promises too much")
@@ -145,7 +158,7 @@ def test_a_refusal_says_why(office: Office) -> None:
 
 def test_no_other_page_can_answer_in_somebodys_name(office: Office) -> None:
     office.enter("marta")
-    office.find("a.card").click()
+    office.open_question()
     office.browser.driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
     office.browser.open(office.browser.driver.current_url)
     office.browser.run("document.querySelector('main input[name=form_token]').value = 'guessed'")
@@ -181,7 +194,7 @@ def test_nothing_is_cut_off(office: Office, size: tuple[int, int]) -> None:
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE},
     )
     office.enter("marta")
-    office.find("a.card").click()
+    office.open_question()
     metrics = office.browser.driver.execute_cdp_cmd("Page.getLayoutMetrics", {})
 
     assert metrics["cssContentSize"]["width"] <= width
