@@ -115,6 +115,9 @@ async def test_journeys_are_listed_with_their_versions_and_who_is_on_them(
     assert "version 1" in shown.out
     assert [(each["version"], each["running"]) for each in line["versions"]] == [(2, 0), (1, 1)]
     assert (line["deployed_by"], line["pause"]) == ("ada", None)
+    # Nobody knows of none, where there is no Operate to ask.
+    assert "Incidents are not counted" in shown.out
+    assert line["incidents"] is None
 
 
 async def test_a_journey_is_paused_and_resumed(waggle: CommandLine, place: Place) -> None:

@@ -339,3 +339,20 @@ async def test_a_new_line_in_a_living_cart_does_not_enrol_it_again(shop: Shop, c
     await shop.cart(items=[WAX])
 
     assert (await shop.enrolment()).entry == 1
+
+
+async def test_who_enters_or_leaves_in_a_transaction_is_seen_in_it(store: UnitOfWork, clock: HandClock) -> None:
+    enrolment = Enrolment(
+        enrolment_id="e-1", journey=JOURNEY, business_key="cart-1", entry=1, customer_id="c-1", cart_id="cart-1",
+        held_out=False, state="running", entered_at=clock.now(),
+    )  # fmt: skip
+    ended = replace(enrolment, state="ended", ended_at=clock.now(), outcome="ordered", outcome_reason="")
+
+    def enter_and_leave(tx: Transaction) -> list[int]:
+        found = [len(tx.enrolments.live_of_customer(JOURNEY, "c-1"))]
+        for each in (enrolment, ended):
+            tx.enrolments.save(each)
+            found.append(len(tx.enrolments.live_of_customer(JOURNEY, "c-1")))
+        return found
+
+    assert await store.run(enter_and_leave) == [0, 1, 0]

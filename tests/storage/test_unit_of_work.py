@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from waggle.domain.customer import Customer
@@ -411,3 +411,47 @@ async def test_a_value_that_the_database_cannot_hold_is_our_defect_and_no_outage
 def test_a_url_of_another_kind_is_a_wrong_setting(url: str) -> None:
     with pytest.raises(BadSettings, match="DATABASE_URL"):
         open_store(url)
+
+
+async def changed_between_two_questions(store: Store, postgresql_url: str) -> list[tuple[int | None, int | None]]:
+    """Look at two products that somebody else changes together in the middle; return what each try saw."""
+    other = open_engine(postgresql_url)
+    for sku in ("first", "second"):
+        await store.run(put(sku, 1))
+    tries: list[tuple[int | None, int | None]] = []
+
+    def both(tx: Transaction) -> None:
+        first = tx.products.get("first")
+        with other.begin() as connection:
+            connection.execute(text("UPDATE products SET quantity = quantity + 1"))
+        second = tx.products.get("second")
+        assert first is not None
+        assert second is not None
+        tries.append((first.quantity, second.quantity))
+
+    await store.look(both)
+    other.dispose()
+    return tries
+
+
+@pytest.mark.postgres
+async def test_a_look_that_asks_more_than_once_sees_one_moment_in_the_end(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    # The first try is without a transaction, and alone would have told of two moments.
+    assert await changed_between_two_questions(store, postgresql_url) == [(1, 2), (2, 2)]
+    store.close()
+
+
+@pytest.mark.postgres
+async def test_a_look_that_asks_once_is_not_taken_twice(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    await store.run(put("honey", 3))
+    looks: list[int | None] = []
+
+    def once(tx: Transaction) -> None:
+        product = tx.products.get("honey")
+        looks.append(None if product is None else product.quantity)
+
+    await store.look(once)
+    assert looks == [3]
+    store.close()

@@ -60,7 +60,7 @@ def simulate(  # noqa: PLR0913 -- each is one thing to choose
     Nothing leaves this machine: mails go to a mail server of the simulation's own. The exit code is 1 if a scenario
     ends otherwise than its file expects; with --all also if a node or flow is reached by none and not explained.
 
-    Example: `waggle simulate abandoned-cart --scenario no-answer --pictures /tmp/pictures`
+    Example: `waggle simulate abandoned-cart --scenario no-answer --pictures pictures`
 
     Parameters
     ----------
