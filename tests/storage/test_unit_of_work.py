@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from waggle.errors import BadSettings, TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.unit_of_work import Transaction
 from waggle.storage.failures import translated
+from waggle.storage.repositories import SqlTransaction
 from waggle.storage.store import Store, open_engine, open_store
 
 pytestmark = pytest.mark.anyio
@@ -455,3 +457,44 @@ async def test_a_look_that_asks_once_is_not_taken_twice(postgresql_url: str) -> 
     await store.look(once)
     assert looks == [3]
     store.close()
+
+
+@pytest.mark.postgres
+async def test_a_look_goes_on_after_the_server_cut_the_connection_at_hand(postgresql_url: str) -> None:
+    store = open_store(postgresql_url)
+    await store.run(put("honey", 3))
+
+    def quantity(tx: Transaction) -> int | None:
+        product = tx.products.get("honey")
+        return None if product is None else product.quantity
+
+    assert await store.look(quantity) == 3
+    other = open_engine(postgresql_url)
+    with other.begin() as connection:
+        ours = "datname = current_database() AND pid <> pg_backend_pid()"
+        connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}"))  # noqa: S608 -- a constant
+    other.dispose()
+
+    assert [await store.look(quantity) for _ in range(3)] == [3, 3, 3]
+    store.close()
+
+
+async def test_how_many_are_asked_for_together_makes_no_other_statement(store: Store) -> None:
+    for number in range(5):
+        await store.run(put(f"sku-{number}", number))
+    statements: set[str] = set()
+
+    def together(tx: Transaction, wanted: Sequence[str]) -> list[int | None]:
+        assert isinstance(tx, SqlTransaction)
+
+        @event.listens_for(tx.connection, "before_cursor_execute")
+        def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+            statements.add(statement)
+
+        tx.products.prepare(wanted)
+        return [None if found is None else found.quantity for found in map(tx.products.get, wanted)]
+
+    names = ["sku-0", 'it\'s "none"', "sku-2", "sku-3", "sku-4"]
+    assert await store.read(partial(together, wanted=names[:3])) == [0, None, 2]
+    assert await store.read(partial(together, wanted=names)) == [0, None, 2, 3, 4]
+    assert len([each for each in statements if "products" in each]) == 1

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
@@ -36,6 +37,7 @@ def sqlite_engine(path: Path, *, busy_timeout_s: float) -> Engine:
         f"sqlite:///{path}",
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
         pool_size=_READERS + 1,
+        json_deserializer=msgspec.json.decode,
     )
 
     @event.listens_for(engine, "connect")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
 
 from waggle.errors import PermanentFailure
+from waggle.storage.among import among
 from waggle.storage.keyring import Keyring
 from waggle.storage.tables.vault import person_keys as t
 
@@ -23,7 +24,7 @@ _KEY_BYTES = 32
 # By name: the migrations use this, too, on a table that may have got more columns since.
 _COLUMNS = (t.c.person, t.c.generation, t.c.wrapped_key, t.c.master_key_id, t.c.destroyed_at)
 _OF_PERSON = select(*_COLUMNS).where(t.c.person == bindparam("who"))
-_OF_PERSONS = select(*_COLUMNS).where(t.c.person.in_(bindparam("who", expanding=True)))
+_OF_PERSONS = select(*_COLUMNS).where(among(t.c.person, "who"))
 _KEY_COLUMNS = ("generation", "wrapped_key", "master_key_id")
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from waggle.storage.among import among
 from waggle.storage.vault import Vault
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ def by_key(table: Table, names: tuple[str, ...]) -> Select[Any]:
 
 @cache
 def by_keys(table: Table, name: str) -> Select[Any]:
-    return select(table).where(table.c[name].in_(bindparam("wanted", expanding=True)))
+    return select(table).where(among(table.c[name], "wanted"))
 
 
 @cache

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, or_, select
 
 from waggle.domain.identity import Claim, ClaimKind, MergeWord
 from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.repositories.base import Repository, by_key
 from waggle.storage.vault import Vault
 
@@ -21,7 +22,7 @@ def _members() -> Select[Any]:
 
 def _members_of_many() -> Select[Any]:
     t = tables.merged_ids
-    persons = select(t.c.person_id).where(t.c.customer_id.in_(bindparam("refs", expanding=True)))
+    persons = select(t.c.person_id).where(among(t.c.customer_id, "refs"))
     return select(t.c.customer_id, t.c.person_id).where(t.c.person_id.in_(persons)).order_by(t.c.customer_id)
 
 

@@ -5,19 +5,21 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, Select, bindparam, select
 
 from waggle.domain.customer import Customer, one_person
 from waggle.domain.event import CustomerIdentified, personal_fields
 from waggle.domain.telling import Telling, Told
 from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.repositories.identities import OfPersons
 from waggle.storage.repositories.telling import decoded, encoded
 
 _PERSONAL = personal_fields(CustomerIdentified)
 _OF_IDS = (
     select(tables.customers)
-    .where(tables.customers.c.customer_id.in_(bindparam("ids", expanding=True)))
+    .where(among(tables.customers.c.customer_id, "ids"))
     .order_by(tables.customers.c.customer_id)
 )
 
@@ -31,7 +33,7 @@ def _with_keys() -> Select[Any]:
 
 
 _WITH_KEY = _with_keys().where(tables.customers.c.customer_id == bindparam("id"))
-_WITH_KEYS = _with_keys().where(tables.customers.c.customer_id.in_(bindparam("ids", expanding=True)))
+_WITH_KEYS = _with_keys().where(among(tables.customers.c.customer_id, "ids"))
 
 
 class Customers(OfPersons):
@@ -93,7 +95,7 @@ class Customers(OfPersons):
         personal: dict[str, dict[str, Any]] = {}
         if row.sealed is not None:
             opened = self._vault.open(row.customer_id, _place(row.customer_id), row.sealed)
-            personal = {} if opened is None else json.loads(opened)
+            personal = {} if opened is None else msgspec.json.decode(opened)
         return Customer(
             customer_id=row.customer_id,
             told=_whole(told, personal),
