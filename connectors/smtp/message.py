@@ -1,11 +1,14 @@
 """Lay out one e-mail as it travels: RFC 5322 headers, plain text and HTML as alternatives, seven-bit throughout."""
 
+import binascii
 import re
+import secrets
 from datetime import UTC, datetime
-from email.headerregistry import Address, HeaderRegistry
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, EmailPolicy, Policy
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from functools import lru_cache
 
 from waggle.errors import PermanentFailure
 from waggle.ports.email import Email
@@ -28,6 +31,7 @@ def parse_recipient(to: str) -> Address:
     return Address(username=found.username, domain=domain)
 
 
+@lru_cache(maxsize=64)
 def parse_sender(sender: str) -> Address:
     """Return the one address, with its display name, that *sender* is.
 
@@ -52,46 +56,58 @@ def lay_out(email: Email, sender: Address, to: Address) -> bytes:
     Raises:
         PermanentFailure: MESSAGE_REFUSED if a field would break out of its header or is no text.
     """
-    message = EmailMessage(policy=_POLICY)
     try:
-        message["From"] = sender
-        message["To"] = to
-        message["Subject"] = email.subject
-        message["Date"] = format_datetime(datetime.now(UTC))
-        message["Message-ID"] = _enclosed(email.message_id[1:-1], email.message_id)
+        # Only what people write is folded and encoded: broken up, a token would become words that nobody reads.
+        headers = [
+            _from_line(str(sender)),
+            f"To: {to.addr_spec}\r\n",
+            _folded("Subject", email.subject),
+            f"Date: {format_datetime(datetime.now(UTC))}\r\n",
+            f"Message-ID: {_enclosed(email.message_id[1:-1], email.message_id)}\r\n",
+        ]
         if email.list_id is not None:
-            message["List-ID"] = _enclosed(email.list_id)
+            headers.append(f"List-ID: {_enclosed(email.list_id)}\r\n")
         if email.unsubscribe_url is not None:
-            message["List-Unsubscribe"] = _enclosed(email.unsubscribe_url)
-            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        message.set_content(email.text)
-        message.add_alternative(email.html, subtype="html")
-        return message.as_bytes()
+            headers.append(f"List-Unsubscribe: {_enclosed(email.unsubscribe_url)}\r\n")
+            headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
+        return "".join(headers).encode("ascii") + _alternatives(email.text, email.html)
     except ValueError:
         raise PermanentFailure("MESSAGE_REFUSED", "a field holds characters that do not belong there") from None
 
 
-class _UnfoldedHeader:
-    """A header that is one long token; the standard library would break it into encoded words that nobody reads."""
-
-    max_count = 1
-
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, object]) -> None:
-        """Take *value* as it is; called by the standard library."""
-        kwds["decoded"] = value
-        kwds["parse_tree"] = None
-
-    def fold(self, *, policy: Policy) -> str:
-        """Return the header's line."""
-        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+@lru_cache(maxsize=64)
+def _from_line(sender: str) -> str:
+    """Return the header of a sender, of which a shop has few."""
+    return _folded("From", sender)
 
 
-def _policy() -> "EmailPolicy[EmailMessage]":
-    headers = HeaderRegistry()
-    for name in ("list-unsubscribe", "list-id", "message-id"):
-        headers.map_to_type(name, _UnfoldedHeader)  # type: ignore[arg-type]  # mixed into one by the registry
-    return SMTP.clone(cte_type="7bit", header_factory=headers)
+def _folded(name: str, value: str) -> str:
+    """Return a header's lines; raises ValueError if *value* holds a line break."""
+    lines: str = _POLICY.fold(*_POLICY.header_store_parse(name, value))
+    return lines
+
+
+def _alternatives(text: str, html: str) -> bytes:
+    """Return what follows the headers: RFC 2046, each part as quoted-printable.
+
+    By hand: the standard library's way took three quarters of the time in which a message is sent.
+    """
+    # No line of quoted-printable holds `=_`: RFC 2045, section 6.7.
+    boundary = f"=_{secrets.token_hex(16)}"
+    parts = "".join(
+        f"--{boundary}\r\n"
+        f'Content-Type: text/{kind}; charset="utf-8"\r\n'
+        "Content-Transfer-Encoding: quoted-printable\r\n"
+        f"\r\n{_quoted_printable(content)}\r\n"
+        for kind, content in (("plain", text), ("html", html))
+    )
+    head = f'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'
+    return f"{head}{parts}--{boundary}--\r\n".encode("ascii")
+
+
+def _quoted_printable(content: str) -> str:
+    lines = b"".join(line + b"\r\n" for line in content.encode("utf-8").splitlines())
+    return binascii.b2a_qp(lines, istext=True).decode("ascii")
 
 
 def _enclosed(token: str, whole: str | None = None) -> str:
@@ -107,5 +123,5 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 # Printable ASCII without space and angle brackets; RFC 5322 allows 998 characters a line.
 _TOKEN = re.compile(r"[!-;=?-~]{1,900}")
-_POLICY = _policy()
+_POLICY: "EmailPolicy[EmailMessage]" = SMTP.clone(cte_type="7bit")
 _NO_SENDER = "the sender is not one e-mail address: write `Name <address>`"

@@ -32,7 +32,9 @@ log = get_logger(__name__)
 MOST_OPEN: Final = 20_000
 """So many recipients may wait (for the morning, say) before no more are planned: rows that wait cost whoever sweeps."""
 _CHUNK: Final = 64
-_AT_ONCE: Final = 16
+_AT_ONCE: Final = 32
+"""Under way, of one chunk: more than a mail server is given connections, so that there is always somebody next."""
+_BEGUN_AT_ONCE: Final = 16
 _CLOSED_AT_ONCE: Final = 500
 _BURST: Final = timedelta(seconds=5)
 """How far ahead the messages per minute may be used up."""
@@ -310,21 +312,19 @@ class CampaignRunning:
                     close(tx, planned, "suppressed", "holdout", now)
 
     async def _send(self, enrolment_id: str, steps: Sequence[tuple[str, str]], file: CampaignFile) -> int:
-        gate = asyncio.Semaphore(_AT_ONCE)
-        begin = True
-
-        async def one(message_id: str, step: str) -> bool:
-            async with gate:
-                return begin and await self._send_one(enrolment_id, message_id, step, file)
-
-        sends = [asyncio.create_task(one(message_id, step)) for message_id, step in steps]
+        sends: list[asyncio.Task[bool]] = []
         try:
+            for begin in range(0, len(steps), _BEGUN_AT_ONCE):
+                # Those that begin together are claimed together; meanwhile the last of those before leave.
+                await _until_few(sends, _AT_ONCE - _BEGUN_AT_ONCE)
+                sends += [
+                    asyncio.create_task(self._send_one(enrolment_id, message_id, step, file))
+                    for message_id, step in steps[begin : begin + _BEGUN_AT_ONCE]
+                ]
+            await _until_few(sends, 0)
+        finally:
             # Cancelled with their caller, those at the mail server's door would be in doubt for ever.
-            results = await asyncio.shield(asyncio.gather(*sends, return_exceptions=True))
-        except asyncio.CancelledError:
-            begin = False
-            await asyncio.gather(*sends, return_exceptions=True)
-            raise
+            results = await asyncio.gather(*sends, return_exceptions=True)
         failed = next((result for result in results if isinstance(result, BaseException)), None)
         if failed is not None:
             raise failed
@@ -364,6 +364,13 @@ class CampaignRunning:
         for message in waiting:
             close(tx, message, "suppressed", "campaign_stopped", now)
         return len(waiting)
+
+
+async def _until_few(sends: Sequence[asyncio.Task[bool]], most: int) -> None:
+    """Wait until no more than *most* are under way."""
+    under_way = {send for send in sends if not send.done()}
+    while len(under_way) > most:
+        _, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _put_off(enrolment_id: str, message_id: str, until: datetime, tx: Transaction, *, rest: bool) -> None:

@@ -1,6 +1,7 @@
 """Send one message of a journey, once: claim, hand over, settle, each its own transaction."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -20,6 +21,8 @@ from waggle.services.composing import Composer
 from waggle.services.freshness import Refresher
 from waggle.services.message_checks import SendingPolicy, check
 from waggle.services.message_closing import ANSWER_LOST, close, doubt
+from waggle.services.message_reads import prepare_claims, prepare_hand_overs
+from waggle.services.shared_works import SharedWorks
 
 log = get_logger(__name__)
 
@@ -85,6 +88,11 @@ class Sending:
         self._composer = composer
         self._policy = policy
         self._clock = clock
+        self._claims = SharedWorks[tuple[str, str]](
+            store, lambda tx, steps: prepare_claims(tx, steps, self._cap_begins_at())
+        )
+        self._hand_overs = SharedWorks[str](store, lambda tx, ids: prepare_hand_overs(tx, ids, self._cap_begins_at()))
+        self._settlements = SharedWorks[str](store, _prepare_settlements)
 
     def purpose(self, template: str) -> str:
         """Return the consent that *template* needs.
@@ -144,7 +152,7 @@ class Sending:
         def claim(tx: Transaction) -> _Claim | Sent:
             return self._claim(tx, enrolment_id, step, template, coupon_id, kind)
 
-        claimed = await self._store.run(claim)
+        claimed = await self._claims.run((enrolment_id, step), claim)
         if isinstance(claimed, Sent):
             return claimed
         message, claimed = claimed.message, claimed.written_by(sender)
@@ -176,7 +184,7 @@ class Sending:
 
         async def before_data() -> None:
             try:
-                refusal = await self._store.run(hand_over)
+                refusal = await self._hand_overs.run(claimed.message.message_id, hand_over)
             except WaggleError as error:
                 raise _StoppedAtTheDoor(error) from error
             if refusal is not None:
@@ -350,8 +358,15 @@ class Sending:
         # What the mail server said is known only here: a database that is away for a moment must not put it in doubt.
         async for attempt in stamina.retry_context(on=TemporaryFailure, attempts=None, timeout=_SETTLE_WITHIN_S):
             with attempt:
-                settled = await self._store.run(settle)
+                settled = await self._settlements.run(message.message_id, settle)
         return _answer(settled, self._clock.now())
+
+    def _cap_begins_at(self) -> datetime:
+        return self._clock.now() - self._policy.cap_window
+
+
+def _prepare_settlements(tx: Transaction, message_ids: Sequence[str]) -> None:
+    tx.messages.prepare(message_ids)
 
 
 def _settled(  # noqa: PLR0913, PLR0917 -- a row, and what one hand-over of it came to

@@ -5,17 +5,42 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from waggle.domain.consent import ConsentFact, Restriction
 from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.repositories.base import Repository
-from waggle.storage.repositories.identities import OfPersons
+from waggle.storage.repositories.identities import Identities, OfPersons
+from waggle.storage.vault import Vault
+
+_CONSENTS_OF_MANY = (
+    select(tables.consents).where(among(tables.consents.c.customer_id, "ids")).order_by(tables.consents.c.fact_id)
+)
+_RESTRICTIONS_OF_MANY = select(tables.restrictions).where(among(tables.restrictions.c.customer_id, "ids"))
+_SUPPRESSIONS_OF_MANY = select(tables.suppressions).where(
+    tables.suppressions.c.channel == bindparam("channel"), among(tables.suppressions.c.customer_id, "ids")
+)
+_SUPPRESSED_ADDRESSES_OF_MANY = select(tables.suppressed_addresses).where(
+    tables.suppressed_addresses.c.channel == bindparam("channel"), among(tables.suppressed_addresses.c.blind, "blinds")
+)
 
 
 class Consents(OfPersons):
+    def __init__(self, connection: Connection, vault: Vault, identities: Identities) -> None:
+        super().__init__(connection, vault, identities)
+        # As they are stored: what is personal in them is opened when it is asked for.
+        self._prepared: dict[str, list[ConsentFact]] = {}
+
+    def prepare(self, customer_ids: Collection[str]) -> None:
+        ids = {each for customer_id in customer_ids for each in self._identities.all_of(customer_id)}
+        self._prepared = {each: [] for each in ids}
+        for fact in self._all(ConsentFact, _CONSENTS_OF_MANY, {"ids": sorted(ids)}):
+            self._prepared[fact.customer_id].append(fact)
+
     def add(self, fact: ConsentFact) -> None:
+        self._prepared.clear()
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         row = asdict(fact)
         if fact.ip is not None:
@@ -27,9 +52,13 @@ class Consents(OfPersons):
 
     def facts(self, customer_id: str, purpose: str, channel: str) -> list[ConsentFact]:
         t = tables.consents
+        ids = self._ids(customer_id)
+        if self._prepared.keys() >= set(ids):
+            known = (fact for each in ids for fact in self._prepared[each])
+            return [self._opened(fact) for fact in known if (fact.purpose, fact.channel) == (purpose, channel)]
         return self._read(
             select(t).where(
-                t.c.customer_id.in_(self._ids(customer_id)),
+                t.c.customer_id.in_(ids),
                 t.c.purpose == purpose,
                 t.c.channel == channel,
             )
@@ -45,11 +74,13 @@ class Consents(OfPersons):
         t = tables.consents
         sealed = (t.c.customer_id == customer_id, t.c.ip.is_not(None))
         later = self._read(select(t).where(*sealed, t.c.stated_at > told_until))
+        self._prepared.clear()
         self._connection.execute(update(t).where(*sealed).values(ip=None))
         return later
 
     def seal_anew(self, facts: Collection[ConsentFact]) -> None:
         t = tables.consents
+        self._prepared.clear()
         for fact in facts:
             if fact.ip is not None:
                 sealed = self._vault.seal(fact.customer_id, _place(fact), fact.ip)
@@ -58,6 +89,7 @@ class Consents(OfPersons):
 
     def drop_requested(self, customer_id: str, purpose: str, channel: str, before: datetime) -> None:
         t = tables.consents
+        self._prepared.clear()
         self._connection.execute(
             delete(t).where(
                 t.c.customer_id.in_(self._ids(customer_id)),
@@ -98,15 +130,41 @@ class ConsentTexts(Repository):
 
 
 class Restrictions(OfPersons):
+    def __init__(self, connection: Connection, vault: Vault, identities: Identities) -> None:
+        super().__init__(connection, vault, identities)
+        self._prepared: dict[str, list[Restriction]] = {}
+
+    def prepare(self, customer_ids: Collection[str]) -> None:
+        ids = {each for customer_id in customer_ids for each in self._identities.all_of(customer_id)}
+        self._prepared = {each: [] for each in ids}
+        for word in self._all(Restriction, _RESTRICTIONS_OF_MANY, {"ids": sorted(ids)}):
+            self._prepared[word.customer_id].append(word)
+
     def add(self, word: Restriction) -> None:
+        self._prepared.clear()
         self._save(tables.restrictions, asdict(word))
 
     def of(self, customer_id: str) -> list[Restriction]:
         t = tables.restrictions
-        return self._all(Restriction, select(t).where(t.c.customer_id.in_(list(self._identities.all_of(customer_id)))))
+        ids = self._identities.all_of(customer_id)
+        if self._prepared.keys() >= set(ids):
+            return [word for each in ids for word in self._prepared[each]]
+        return self._all(Restriction, select(t).where(t.c.customer_id.in_(list(ids))))
 
 
 class Suppressions(OfPersons):
+    def prepare(self, customer_ids: Collection[str], addresses: Collection[str], channel: str) -> None:
+        t, a = tables.suppressions, tables.suppressed_addresses
+        ids = {each for customer_id in customer_ids for each in self._identities.all_of(customer_id)}
+        self._seen.update(((t, (("customer_id", each), ("channel", channel))), None) for each in ids)
+        for row in self._connection.execute(_SUPPRESSIONS_OF_MANY, {"ids": sorted(ids), "channel": channel}):
+            self._seen[t, (("customer_id", row.customer_id), ("channel", channel))] = row
+        blinds = {self._blind(address) for address in addresses}
+        self._seen.update(((a, (("blind", each), ("channel", channel))), None) for each in blinds)
+        given = {"blinds": sorted(blinds), "channel": channel}
+        for row in self._connection.execute(_SUPPRESSED_ADDRESSES_OF_MANY, given):
+            self._seen[a, (("blind", row.blind), ("channel", channel))] = row
+
     def add(self, customer_id: str, channel: str, reason: str, at: datetime) -> None:
         row = {"customer_id": customer_id, "channel": channel, "reason": reason, "since": at}
         self._save(tables.suppressions, row)
