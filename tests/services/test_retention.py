@@ -4,15 +4,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Integer
 
 from waggle.domain.privacy import LegalHold, Transfer
 from waggle.ports.unit_of_work import UnitOfWork
 from waggle.resources import shipped
+from waggle.services import retention as retention_module
 from waggle.services.privacy_map import PrivacyMap, load_privacy_map
 from waggle.services.retention import Retention
 from waggle.services.sending import Sending
 from waggle.services.transfers import Transfers, note
 from waggle.storage.dump import read_tables
+from waggle.storage.tables import metadata
 from waggle.testing.clock import HandClock
 from waggle.testing.facts import Shop
 
@@ -79,6 +82,47 @@ async def test_what_a_legal_hold_covers_stays_until_it_is_lifted(
 
     await store.run(lambda tx: tx.legal_holds.lift("c-1"))
     assert (await Retention(store, MAP, clock).apply())["orders"] == 1
+
+
+async def test_it_looks_through_a_few_rows_at_once_whatever_their_number_and_order(
+    shop: Shop, store: UnitOfWork, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention_module, "_ROWS_LOOKED_AT", 2)
+    monkeypatch.setattr(retention_module, "_ROWS_PER_TRANSACTION", 1)
+    for number in range(7):
+        # Old and young ones by turns, as they lie.
+        at = clock.now() - timedelta(days=400 * (number % 2))
+        await shop.cart(f"cart-{number}", at=at)
+    retention = Retention(store, MAP, clock)
+    heard: list[int] = []
+
+    assert {each.table: each.rows for each in await retention.overdue()}["carts"] == 3
+    done = await retention.apply(lambda table, rows: heard.append(rows) if table == "carts" else None)
+
+    assert (done["carts"], heard) == (3, [1, 2, 3])
+    left = [await store.read(lambda tx, n=n: tx.carts.get(f"cart-{n}")) for n in range(7)]  # type: ignore[misc]
+    assert [cart is not None for cart in left] == [True, False] * 3 + [True]
+
+
+async def test_a_hold_that_comes_between_looking_and_removing_is_kept(
+    old_house: Shop, store: UnitOfWork, clock: HandClock
+) -> None:
+    retention = Retention(store, MAP, clock)
+    page = await store.read(lambda tx: retention._look("carts", (), tx))
+    hold = LegalHold(customer_id="c-1", why="case", held_by="kim", since=clock.now())
+    await store.run(lambda tx: tx.legal_holds.add(hold))
+
+    assert page.keys == [("cart-1",)]
+    assert await store.run(lambda tx: retention._see_to("carts", page.keys, tx)) == 0
+
+
+@pytest.mark.parametrize("table", [name for name in MAP.tables() if MAP.retention(name).period is not None])
+async def test_every_table_with_a_term_can_be_looked_through(store: UnitOfWork, clock: HandClock, table: str) -> None:
+    retention = Retention(store, emptying(table), clock)
+    key = tuple(0 if isinstance(column.type, Integer) else "" for column in metadata.tables[table].primary_key)
+
+    assert (await store.read(lambda tx: retention._look(table, (), tx))).after is None
+    assert await store.run(lambda tx: retention._see_to(table, [key], tx)) == 0
 
 
 async def test_where_the_map_says_so_rows_stay_without_the_person(

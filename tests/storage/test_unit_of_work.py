@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DataError, IntegrityError
 
 from waggle.domain.customer import Customer
@@ -18,9 +18,11 @@ from waggle.domain.product import Product
 from waggle.errors import BadSettings, TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.unit_of_work import Transaction
+from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.failures import translated
 from waggle.storage.repositories import SqlTransaction
-from waggle.storage.store import Store, open_engine, open_store
+from waggle.storage.store import Store, open_engine, open_store, upgrade
 
 pytestmark = pytest.mark.anyio
 
@@ -498,3 +500,17 @@ async def test_how_many_are_asked_for_together_makes_no_other_statement(store: S
     assert await store.read(partial(together, wanted=names[:3])) == [0, None, 2]
     assert await store.read(partial(together, wanted=names)) == [0, None, 2, 3, 4]
     assert len([each for each in statements if "products" in each]) == 1
+    assert not [each for each in statements if each.endswith("= 1")]
+
+
+def test_many_keys_are_looked_up_by_the_index_in_a_file(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'waggle.db'}")
+    upgrade(engine)
+    statement = select(tables.customers).where(among(tables.customers.c.customer_id, "ids"))
+    with engine.connect() as connection:
+        asked = str(statement.compile(engine))
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked}", ('["c-1"]',)).all()
+    engine.dispose()
+
+    assert any("SEARCH customers USING INDEX" in row.detail for row in plan)
+    assert not any("SCAN customers" in row.detail for row in plan)

@@ -18,6 +18,7 @@ from waggle.domain.order import Order
 from waggle.domain.payment import Payment
 from waggle.domain.product import Product, ProductView
 from waggle.domain.telling import Told
+from waggle.domain.wave import Wave
 from waggle.ports.bulk_reads import BulkReads
 from waggle.ports.campaigns import ApprovalRepository, CampaignRepository, ConsoleSessions, SegmentReads
 from waggle.ports.identities import IdentityRepository
@@ -189,6 +190,10 @@ class EventLog(Protocol):
         """Return accepted events not yet applied, oldest first; others that ask wait until this transaction ends."""
         ...
 
+    def prepare_pending(self, subjects: Collection[str]) -> None:
+        """Ask for many at once, before they are asked for one by one."""
+        ...
+
     def any_pending(self, subjects: Collection[str]) -> bool:
         """Say whether an accepted event is not yet applied that is about, or names as customer or cart, a subject."""
         ...
@@ -333,6 +338,10 @@ class ProductViewRepository(Protocol):
 
 
 class EnrolmentRepository(Protocol):
+    def prepare(self, enrolment_ids: Collection[str]) -> None:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
     def get(self, enrolment_id: str) -> Enrolment | None: ...
     def save(self, enrolment: Enrolment) -> None: ...
     def newest(self, journey: str, business_key: str) -> Enrolment | None:
@@ -353,12 +362,8 @@ class EnrolmentRepository(Protocol):
         ...
 
     def live_of_cart(self, cart_id: str) -> list[Enrolment]: ...
-    def live_of_sku(self, journey: str, sku: str) -> list[Enrolment]:
-        """Return those in one journey that are about the product, who waited longest first."""
-        ...
-
-    def unwritten_of_sku(self, journey: str, sku: str, limit: int) -> list[Enrolment]:
-        """Return the first *limit* of them for whom no message is planned, under way or sent."""
+    def waiting(self, wave: Wave, limit: int) -> list[Enrolment]:
+        """Return the next *limit* of those whom *wave* goes through, who waited longest first."""
         ...
 
     def count_by_state(self) -> dict[tuple[str, str], int]:
@@ -371,6 +376,10 @@ class EngineMessageQueue(Protocol):
 
     def add(self, message: EngineMessage, at: datetime) -> None:
         """Queue *message*; a (name, message id) queued before is queued again, since repeats are harmless."""
+        ...
+
+    def add_all(self, messages: Sequence[EngineMessage], at: datetime) -> None:
+        """Do as `add` does with each."""
         ...
 
     def due(self, now: datetime, limit: int) -> list[QueuedMessage]: ...
@@ -394,13 +403,48 @@ class EngineMessageQueue(Protocol):
         ...
 
     def count_due(self) -> int: ...
+    def is_crowded(self, most: int) -> bool:
+        """Say whether more than *most* wait to be published."""
+        ...
+
+
+class WaveRepository(Protocol):
+    """The waves that have not reached everybody yet."""
+
+    def oldest(self) -> Wave | None:
+        """Return the one to go on with; others that ask wait until this transaction ends."""
+        ...
+
+    def is_any(self, sku: str | None = None) -> bool:
+        """Say whether there is one, of any product or of this."""
+        ...
+
+    def save(self, wave: Wave) -> None: ...
+    def drop(self, wave_id: int) -> None: ...
+    def count(self) -> int: ...
 
 
 class MessageRepository(Protocol):
+    def prepare(self, message_ids: Collection[str]) -> Sequence[Message]:
+        """Read many at once, before they are asked for one by one."""
+        ...
+
+    def prepare_steps(self, steps: Collection[tuple[str, str]]) -> Sequence[Message]:
+        """Do the same by (enrolment id, step)."""
+        ...
+
+    def prepare_left(self, customer_ids: Collection[str], since: datetime) -> None:
+        """Read for many persons at once what `count_left_since` counts from *since*, or a later time, on."""
+        ...
+
     def get(self, enrolment_id: str, step: str) -> Message | None: ...
     def by_id(self, message_id: str) -> Message | None: ...
     def save(self, message: Message) -> None: ...
     def of_enrolment(self, enrolment_id: str) -> list[Message]: ...
+    def written_among(self, enrolment_ids: Collection[str]) -> set[str]:
+        """Return those of the enrolments for whom a message is planned, under way or sent."""
+        ...
+
     def open_of_enrolment(self, enrolment_id: str) -> list[Message]:
         """Return those that are in no final state."""
         ...
@@ -421,11 +465,12 @@ class MessageRepository(Protocol):
         """Count the person's messages that left, and those whose links were followed, after *since*."""
         ...
 
-    def unengaged(self, since: datetime, least: int, after: str, limit: int) -> list[str]:
-        """Return the next *limit* ids after *after* whose person got at least *least* marketing messages after *since*.
+    def readers_after(self, customer_id: str, limit: int) -> list[str]:
+        """Return the next *limit* ids, in their own order, to which advertising was planned."""
+        ...
 
-        None of which they followed a link of.
-        """
+    def unengaged_among(self, customer_ids: Collection[str], since: datetime, least: int) -> list[str]:
+        """Return those to whom *least* advertisements or more left after *since*, and who followed no link in any."""
         ...
 
     def in_doubt(self) -> list[Message]:
@@ -510,6 +555,10 @@ class OccasionRuns(Protocol):
 
 
 class LoyaltyRepository(Protocol):
+    def prepare(self, customer_ids: Collection[str]) -> None:
+        """Read many persons' at once, before they are asked for one by one."""
+        ...
+
     def save(self, entry: LoyaltyEntry) -> None:
         """Keep what one event said; the same event again changes nothing."""
         ...
@@ -586,6 +635,8 @@ class Transaction(Protocol):
     def enrolments(self) -> EnrolmentRepository: ...
     @property
     def engine_messages(self) -> EngineMessageQueue: ...
+    @property
+    def waves(self) -> WaveRepository: ...
     @property
     def messages(self) -> MessageRepository: ...
     @property

@@ -17,6 +17,7 @@ from waggle.ports.clock import Clock
 from waggle.ports.row_files import Journal, Kind, Row, RowColumn, RowFile, RowFormat
 from waggle.ports.unit_of_work import AuditEntry, Transaction, UnitOfWork
 from waggle.services.disclosure import PERSONAL, Disclosure
+from waggle.services.own_words import refuse_personal
 
 log = get_logger(__name__)
 
@@ -196,6 +197,11 @@ def _flat(row: Row, given: Mapping[str, Any]) -> Row:
 
 
 async def record_export(store: UnitOfWork, dataset: Dataset, purpose: str, by: str, why: str, at: datetime) -> None:  # noqa: PLR0913, PLR0917 -- who takes what out, and why
-    """Write into the audit log that somebody takes personal fields out of the house."""
+    """Write into the audit log that somebody takes personal fields out of the house.
+
+    Raises:
+        Rejected: WORDS_REFUSED, *why* looks like an address or a phone number.
+    """
+    refuse_personal("why", why)
     entry = AuditEntry(at=at, actor=by, action="data-exported", subject=dataset, why=why, detail={"purpose": purpose})
     await store.run(lambda tx: tx.audit.add(entry))

@@ -9,6 +9,7 @@ from waggle.domain.cart import Cart
 from waggle.domain.enrolment import Enrolment, is_held_out
 from waggle.domain.event import FACTS, Event
 from waggle.domain.money import Money
+from waggle.domain.wave import Wave
 from waggle.ports.journey_engine import EngineMessage, Scalar
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.catalogue import Catalogue, CatalogueMessage, Entry, Receiver
@@ -16,6 +17,8 @@ from waggle.services.journeys import JourneyBook
 
 _ABOUT_PERSONS = frozenset({"customer-identified", "customers-merged", "customers-split"})
 """Events that may make ids one person, or two."""
+_LOOKED_AT_ONCE = 200
+"""Of those who wait for one product; the others are told in transactions of their own, however many they are."""
 
 
 class Enrolling:
@@ -25,23 +28,62 @@ class Enrolling:
         self._catalogue = catalogue
         self._journeys = journeys
 
-    def react(self, tx: Transaction, event: Event, now: datetime) -> None:
-        """Enrol, move and end as the catalogue says for *event*, which the projections already know."""
+    def react(self, tx: Transaction, event: Event, now: datetime) -> int:
+        """Enrol, move and end as the catalogue says for *event*, which the projections already know.
+
+        Return how many enrolments were looked at or made. Of many who wait for one product those first in line are told
+        here, and a wave that is left in *tx* knows the others.
+        """
         self._name(tx, event)
         event = _of_person(tx, _said_in_full(event))
         if event.type == "message-clicked":
             tx.messages.note_click(event.data["message_id"], event.time)
         caused = self._catalogue.caused_by(event.type)
+        count = 0
         # First those who are there: an order that begins a journey must not end that one as well.
         for name, message in caused:
             for receiver in message.receivers:
+                if receiver.scope == "sku":
+                    count += self._begin_wave(tx, _wave(name, message, receiver, event, now), receiver, event)
+                    continue
                 for enrolment_id in sorted(self._told(tx, receiver, event)):
                     tx.engine_messages.add(_told_message(name, message, enrolment_id, event), now)
+                    count += 1
         for name, message in caused:
             for entry in message.starts:
                 enrolment = self._enrol(tx, entry, event, now)
                 if enrolment is not None:
                     tx.engine_messages.add(_start_message(name, message, enrolment, event), now)
+                    count += 1
+        return count
+
+    def tell_on(self, tx: Transaction, now: datetime) -> int:
+        """Tell the next of the oldest wave, and return how many were looked at, at least 1; 0: there is no wave."""
+        wave = tx.waves.oldest()
+        if wave is None or wave.wave_id is None:
+            return 0
+        if wave.left is not None and _is_sold_out(tx, wave.sku):
+            # The others are told when it comes back.
+            tx.waves.drop(wave.wave_id)
+            return 1
+        looked_at, rest = _go_on(tx, wave, now)
+        if rest is None:
+            tx.waves.drop(wave.wave_id)
+        else:
+            tx.waves.save(rest)
+        return max(looked_at, 1)
+
+    def _begin_wave(self, tx: Transaction, wave: Wave | None, receiver: Receiver, event: Event) -> int:
+        if wave is None or not receiver.admits(event.data) or not self._hears(receiver):
+            return 0
+        if tx.waves.is_any(wave.sku):
+            # Nobody hears of this before they have heard of what was before it.
+            tx.waves.save(wave)
+            return 0
+        looked_at, rest = _go_on(tx, wave, wave.until)
+        if rest is not None:
+            tx.waves.save(rest)
+        return looked_at
 
     def _name(self, tx: Transaction, event: Event) -> None:
         """Give live enrolments the person whom the event made known, and that person's side of the hold-out."""
@@ -108,8 +150,6 @@ class Enrolling:
         """Return the live enrolments of one journey that *event* concerns."""
         if not receiver.admits(event.data) or not self._hears(receiver):
             return set()
-        if receiver.scope == "sku":
-            return _waiting_for(tx, receiver, event)
         if receiver.scope == "customer_sku":
             return _theirs_about(tx, receiver, event)
         if receiver.scope == "message":
@@ -160,18 +200,47 @@ def _about(event: Event) -> _About:
     )
 
 
-def _waiting_for(tx: Transaction, receiver: Receiver, event: Event) -> set[str]:
-    """Return who waits for the product, of whom only as many as the event allows if it is to count."""
+def _wave(name: str, message: CatalogueMessage, receiver: Receiver, event: Event, now: datetime) -> Wave | None:
+    """Return what takes *event* to those who wait for its product; None: it is about none, or nobody may be told."""
     sku = event.data.get("sku")
-    if sku is None:
-        return set()
-    if receiver.at_most is not None:
-        most = event.data.get(receiver.at_most)
-        # Who is being written to already takes no place from those who are not.
-        found = tx.enrolments.unwritten_of_sku(receiver.journey, sku, max(most, 0)) if isinstance(most, int) else []
-    else:
-        found = tx.enrolments.live_of_sku(receiver.journey, sku)
-    return {each.enrolment_id for each in found if not receiver.cheaper or _is_cheaper(tx, sku, each.watched_price)}
+    most = event.data.get(receiver.at_most) if receiver.at_most is not None else None
+    if sku is None or (receiver.at_most is not None and (not isinstance(most, int) or most < 1)):
+        return None
+    return Wave(
+        name=name,
+        origin=_origin(event),
+        journey=receiver.journey,
+        sku=sku,
+        time_to_live_s=message.time_to_live_s,
+        variables=_variables(message, event),
+        cheaper=receiver.cheaper,
+        left=most,
+        until=now,
+    )
+
+
+def _go_on(tx: Transaction, wave: Wave, now: datetime) -> tuple[int, Wave | None]:
+    """Tell the next in line; return how many were looked at, and the wave as it goes on, or None if that was all."""
+    waiting = tx.enrolments.waiting(wave, _LOOKED_AT_ONCE)
+    # Who is being written to already takes no place from those who are not.
+    written = tx.messages.written_among([each.enrolment_id for each in waiting]) if wave.left is not None else set()
+    told = [
+        each
+        for each in waiting
+        if each.enrolment_id not in written and (not wave.cheaper or _is_cheaper(tx, wave.sku, each.watched_price))
+    ][: wave.left]
+    tx.engine_messages.add_all([_wave_message(wave, each.enrolment_id) for each in told], now)
+    left = None if wave.left is None else wave.left - len(told)
+    if len(waiting) < _LOOKED_AT_ONCE or left == 0:
+        return len(waiting), None
+    last = waiting[-1]
+    gone_on = replace(wave, left=left, after_at=last.entered_at, after_id=last.enrolment_id, told=wave.told + len(told))
+    return len(waiting), gone_on
+
+
+def _is_sold_out(tx: Transaction, sku: str) -> bool:
+    product = tx.products.get(sku)
+    return product is not None and not product.available
 
 
 def _is_cheaper(tx: Transaction, sku: str, watched: Money | None) -> bool:
@@ -259,11 +328,25 @@ def _told_message(name: str, message: CatalogueMessage, enrolment_id: str, event
     return EngineMessage(
         name=name,
         enrolment_id=enrolment_id,
-        # A source may be called anything; of its name and the event's only the hash goes to the engine.
-        message_id=f"{uuid.uuid5(uuid.NAMESPACE_URL, f'{event.source}:{event.id}')}:{enrolment_id}",
+        message_id=f"{_origin(event)}:{enrolment_id}",
         time_to_live_s=message.time_to_live_s,
         variables=_variables(message, event),
     )
+
+
+def _wave_message(wave: Wave, enrolment_id: str) -> EngineMessage:
+    return EngineMessage(
+        name=wave.name,
+        enrolment_id=enrolment_id,
+        message_id=f"{wave.origin}:{enrolment_id}",
+        time_to_live_s=wave.time_to_live_s,
+        variables=wave.variables,
+    )
+
+
+def _origin(event: Event) -> str:
+    # A source may be called anything; of its name and the event's only the hash goes to the engine.
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{event.source}:{event.id}"))
 
 
 def _variables(message: CatalogueMessage, event: Event) -> dict[str, Scalar]:

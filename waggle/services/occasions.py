@@ -208,9 +208,9 @@ class Occasions:
     def _of_readers(self, tx: Transaction, after: str) -> tuple[list[_Occasion], str | None]:
         now = self._clock.now()
         since = now - self._rules.unengaged_within
-        ids = tx.messages.unengaged(since, self._rules.unengaged_messages, after, _PERSONS_PER_TRANSACTION)
+        ids = tx.messages.readers_after(after, _PERSONS_PER_TRANSACTION)
         found = []
-        for person in _persons(tx, ids):
+        for person in _persons(tx, tx.messages.unengaged_among(ids, since, self._rules.unengaged_messages)):
             if restricted(tx, person) or objects(tx, person, PROFILING):
                 continue
             bought = any(order.placed_at > since for order in tx.orders.of_customer(person))
@@ -244,9 +244,14 @@ def load_lasts(config_dir: Path) -> dict[str, timedelta]:
     file = config_dir / "replenishment.toml"
     if not file.exists():
         return {}
+    lasts = {}
     try:
-        lasts = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), dict[str, timedelta])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        for sku, said in tomllib.loads(file.read_text(encoding="utf-8")).items():
+            try:
+                lasts[sku] = msgspec.convert(said, timedelta)
+            except msgspec.ValidationError as error:
+                raise BadSettings("REPLENISHMENT_WRONG", f"{file}: {sku}: {error}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadSettings("REPLENISHMENT_WRONG", f"{file}: {error}") from error
     if short := sorted(sku for sku, each in lasts.items() if each <= timedelta(0)):
         raise BadSettings("REPLENISHMENT_WRONG", f"{file}: {short[0]} must last longer than nothing")

@@ -16,6 +16,8 @@ class Overview:
     """(step, state, reason) -> count."""
     events_pending: int
     engine_messages_due: int
+    waves: int
+    """Engine messages that have not reached all who wait for a product."""
     quarantined: int
 
     @property
@@ -33,7 +35,7 @@ class Overview:
         """Things that will go on by themselves within moments, without any timer."""
         sending = sum(count for (_, state, _), count in self.messages.items() if state in {"claimed", "handed_over"})
         entering = sum(count for (state, _), count in self.enrolments.items() if state == "entering")
-        return self.events_pending + self.engine_messages_due + sending + entering
+        return self.events_pending + self.engine_messages_due + self.waves + sending + entering
 
 
 async def look(store: UnitOfWork) -> Overview:
@@ -45,6 +47,7 @@ async def look(store: UnitOfWork) -> Overview:
             messages=tx.messages.count_by_state(),
             events_pending=tx.events.count_pending(),
             engine_messages_due=tx.engine_messages.count_due(),
+            waves=tx.waves.count(),
             quarantined=len(tx.events.quarantined()),
         )
 

@@ -24,6 +24,10 @@ log = get_logger(__name__)
 # Measured on the engine: more than 16 to 32 publications in flight make it slower, not faster.
 _IN_FLIGHT = 16
 _EVENTS_PER_TRANSACTION = 200
+_REACTIONS_PER_TRANSACTION = 500
+"""Enrolments that its events may concern, and those of the last event beyond that."""
+_CROWD = 1_000
+"""Engine messages that may wait to be published before a wave waits too: others wait behind them, such as an exit."""
 _ROWS_PER_SWEEP = 200
 _START_AGAIN_AFTER = timedelta(seconds=60)
 _IDLE_S = 0.05
@@ -71,18 +75,23 @@ class Relay:
         )
 
     async def apply_events(self) -> int:
-        """Apply the oldest accepted events in one transaction and return how many there were."""
+        """Apply the oldest accepted events in one transaction, go on with a wave in another; return how much it was.
 
-        def is_any_pending(tx: Transaction) -> bool:
-            return tx.events.oldest_pending_at() is not None
+        So those who wait for a product that thousands wait for are told between the events of all others.
+        """
+
+        def what_waits(tx: Transaction) -> tuple[bool, bool]:
+            waves = tx.waves.is_any() and not tx.engine_messages.is_crowded(_CROWD)
+            return tx.events.oldest_pending_at() is not None, waves
 
         # An idle relay must not take the one lock for writing twenty times a second.
-        if not await self._store.read(is_any_pending):
-            return 0
-        applied = await self._apply_pending()
-        if applied:
+        events, waves = await self._store.read(what_waits)
+        done = await self._apply_pending() if events else 0
+        if waves:
+            done += await self._store.run(self._tell_on)
+        if done:
             self._applied.set()
-        return applied
+        return done
 
     async def publish(self) -> int:
         """Publish the engine messages that are due and return how many were taken up."""
@@ -119,18 +128,25 @@ class Relay:
 
     def _apply_batch(self, tx: Transaction) -> int:
         now = self._clock.now()
-        pending = tx.events.pending(_EVENTS_PER_TRANSACTION)
-        for stored in pending:
-            self._apply(tx, stored, now)
-        if pending:
-            tx.events.mark_applied([stored.sequence for stored in pending], now)
-        return len(pending)
+        applied: list[int] = []
+        reactions = 0
+        for stored in tx.events.pending(_EVENTS_PER_TRANSACTION):
+            if reactions >= _REACTIONS_PER_TRANSACTION:
+                break
+            reactions += self._apply(tx, stored, now)
+            applied.append(stored.sequence)
+        if applied:
+            tx.events.mark_applied(applied, now)
+        return len(applied)
 
-    def _apply(self, tx: Transaction, stored: StoredEvent, now: datetime) -> None:
+    def _apply(self, tx: Transaction, stored: StoredEvent, now: datetime) -> int:
         fact = fact_of(stored.event)
         identities.erase_others(tx, fact, stored.event, now)
         project(tx, stored.event, fact, self._rules)
-        self._enrolling.react(tx, stored.event, now)
+        return self._enrolling.react(tx, stored.event, now)
+
+    def _tell_on(self, tx: Transaction) -> int:
+        return self._enrolling.tell_on(tx, self._clock.now())
 
     async def _apply_one_by_one(self) -> int:
         count = 0

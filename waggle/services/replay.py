@@ -160,6 +160,8 @@ class Replay:
 
     def _keep(self, position: Position) -> None:
         self._position = position
+        # Of what is older nothing is asked again, but of those that wait, and they were not seen.
+        self._seen = {each for each in self._seen if each > position.sequence - _LATE}
         self._bookmark.save(position)
 
     async def _compare(self, table: StateTable) -> tuple[int, list[Key]]:

@@ -1,16 +1,16 @@
 """Remove or empty what is older than the privacy map allows, a few rows to a transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from waggle.errors import TemporaryFailure
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
-from waggle.ports.privacy import Way
+from waggle.ports.privacy import Overdue, OverduePage, RowKey
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.exporting import way_to
 from waggle.services.privacy_map import PrivacyMap
@@ -18,13 +18,15 @@ from waggle.services.privacy_map import PrivacyMap
 _log = get_logger(__name__)
 
 _ROWS_PER_TRANSACTION: Final = 500
+_ROWS_LOOKED_AT: Final = 2_000
+"""At once, of which most are younger."""
 _STALE_AFTER: Final = timedelta(hours=2)
 """A run that began so long ago and did not end is taken for one that was killed."""
 _LOOK_EVERY_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
+class TooOld:
     """What of one table is older than it may be."""
 
     table: str
@@ -42,9 +44,16 @@ class Retention:
         self._map = privacy_map
         self._clock = clock
 
-    async def overdue(self) -> list[Overdue]:
+    async def overdue(self) -> list[TooOld]:
         """Count what is over its time, in each table that has a term."""
-        return [await self._store.read(partial(self._count, table)) for table in self._timed()]
+        found = []
+        for table in self._timed():
+            rows = 0
+            async for keys in self._pages(table):
+                rows += len(keys)
+            retention = self._map.retention(table)
+            found.append(TooOld(table, retention.words, retention.then, rows))
+        return found
 
     async def apply(self, tell: Callable[[str, int], None] = lambda _table, _rows: None) -> dict[str, int]:
         """Delete or empty all of it; *tell* hears each step. Return how many rows by table.
@@ -55,9 +64,11 @@ class Retention:
         done = {}
         for table in self._timed():
             count = 0
-            while worked := await self._store.run(partial(self._some, table)):
-                count += worked
-                tell(table, count)
+            async for keys in self._pages(table):
+                for start in range(0, len(keys), _ROWS_PER_TRANSACTION):
+                    some = keys[start : start + _ROWS_PER_TRANSACTION]
+                    count += await self._store.run(partial(self._see_to, table, some))
+                    tell(table, count)
             done[table] = count
         return done
 
@@ -92,19 +103,24 @@ class Retention:
     def _timed(self) -> list[str]:
         return [table for table in self._map.tables() if self._map.retention(table).period is not None]
 
-    def _count(self, table: str, tx: Transaction) -> Overdue:
-        since, before, ways, persons = self._what(tx, table)
-        rows = tx.personal_data.count_over(table, since, before, ways, persons)
-        retention = self._map.retention(table)
-        return Overdue(table, retention.words, retention.then, rows)
+    async def _pages(self, table: str) -> AsyncIterator[Sequence[RowKey]]:
+        """Look through *table* without being in the way of whoever writes; yield the keys of what is over its time."""
+        after: RowKey | None = ()
+        while after is not None:
+            page = await self._store.read(partial(self._look, table, after))
+            if page.keys:
+                yield page.keys
+            after = page.after
 
-    def _some(self, table: str, tx: Transaction) -> int:
-        since, before, ways, persons = self._what(tx, table)
-        if self._map.retention(table).then == "delete":
-            return tx.personal_data.drop_over(table, since, before, ways, persons, _ROWS_PER_TRANSACTION)
-        return tx.personal_data.empty_over(
-            table, since, before, ways, persons, self._emptied(table), _ROWS_PER_TRANSACTION
-        )
+    def _look(self, table: str, after: RowKey, tx: Transaction) -> OverduePage:
+        return tx.personal_data.over(self._over(tx, table), after, _ROWS_LOOKED_AT)
+
+    def _see_to(self, table: str, keys: Sequence[RowKey], tx: Transaction) -> int:
+        # Asked once more: since it was looked at, somebody may have got a legal hold.
+        see_to = tx.personal_data.drop_over
+        if self._map.retention(table).then == "empty":
+            see_to = tx.personal_data.empty_over
+        return see_to(self._over(tx, table), keys)
 
     def _emptied(self, table: str) -> list[str]:
         subject = self._map.subject(table)
@@ -113,11 +129,15 @@ class Retention:
             each.name for each in self._map.columns_of(table).values() if each.is_about_person and each.name != kept
         ]
 
-    def _what(self, tx: Transaction, table: str) -> tuple[str, datetime, list[Way], list[str]]:
-        """Return the column that counts, before when, and whose rows stay, found how."""
+    def _over(self, tx: Transaction, table: str) -> Overdue:
         retention = self._map.retention(table)
         assert retention.period is not None  # noqa: S101 -- asked of timed tables only
         assert retention.since is not None  # noqa: S101 -- a period counts from something
-        ways = [] if self._map.subject(table) is None else [way_to(self._map, table)]
-        persons = sorted({each for hold in tx.legal_holds.all() for each in tx.identities.all_of(hold.customer_id)})
-        return retention.since, self._clock.now() - retention.period, ways, persons
+        return Overdue(
+            table=table,
+            since=retention.since,
+            before=self._clock.now() - retention.period,
+            held=[] if self._map.subject(table) is None else [way_to(self._map, table)],
+            persons={each for hold in tx.legal_holds.all() for each in tx.identities.all_of(hold.customer_id)},
+            columns=self._emptied(table) if retention.then == "empty" else (),
+        )

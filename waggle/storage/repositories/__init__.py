@@ -13,7 +13,7 @@ from waggle.storage.repositories.coupons import Coupons
 from waggle.storage.repositories.effects import Effects, OccasionRuns
 from waggle.storage.repositories.identities import Identities
 from waggle.storage.repositories.inbox import Events
-from waggle.storage.repositories.journeys import EngineMessages, Enrolments
+from waggle.storage.repositories.journeys import EngineMessages, Enrolments, Waves
 from waggle.storage.repositories.keys import Keys, People
 from waggle.storage.repositories.loyalty import Audiences, Loyalty
 from waggle.storage.repositories.messages import Links, Messages
@@ -93,6 +93,7 @@ class SqlTransaction:
     product_views = _OfPersons(ProductViews)
     enrolments = _OfPersons(Enrolments)
     engine_messages = _OfThings(EngineMessages)
+    waves = _OfThings(Waves)
     messages = _OfPersons(Messages)
     links = _OfThings(Links)
     coupons = _OfThings(Coupons)

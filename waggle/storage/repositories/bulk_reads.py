@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ColumnElement, Integer, Row, Table, func, select, tuple_
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, Integer, Row, Table, Text, func, select, tuple_
 
 from waggle.ports.bulk_reads import Dataset, Stretch
 from waggle.ports.row_files import Kind, RowColumn
@@ -62,10 +62,17 @@ class BulkReads(Repository):
     def _rows(self, dataset: Dataset, since: datetime, until: datetime, after: str, limit: int) -> Stretch:
         table, time, _ = _ROWS[dataset]
         [key] = table.primary_key.columns
-        wanted = select(*_told(dataset)).where(table.c[time] >= since, table.c[time] < until, key > after)
-        rows = self._connection.execute(wanted.order_by(key).limit(limit)).all()
+        at = table.c[time]
+        wanted = select(*_told(dataset)).where(at >= since, at < until)
+        if after:
+            last_at, _, last = after.partition(" ")
+            place = tuple_(datetime.fromisoformat(last_at), last, types=[UtcTime(), Text()])
+            wanted = wanted.where(tuple_(at, key) > place)
+        # By an index on both: by the key alone each day would look through all days.
+        rows = self._connection.execute(wanted.order_by(at, key).limit(limit)).all()
         found = [dict(row._mapping) for row in rows]  # noqa: SLF001 -- SQLAlchemy's public name for a row's columns by name
-        return Stretch(found, found[-1][key.name] if len(found) == limit else "")
+        then = f"{found[-1][time].isoformat()} {found[-1][key.name]}" if len(found) == limit else ""
+        return Stretch(found, then)
 
     def _told(self, dataset: Dataset, since: datetime, until: datetime, after: str, limit: int) -> Stretch:
         t, e = tables.outcomes, tables.events

@@ -14,6 +14,7 @@ from waggle.domain.message import Message
 from waggle.ports.campaigns import ConsoleSession
 from waggle.storage import tables
 from waggle.storage.repositories.base import Repository, value_of
+from waggle.storage.repositories.messages import row_of
 
 _M = tables.messages.c
 # Written out, as in the index: SQLite uses a partial index only if it sees that the condition holds.
@@ -54,7 +55,7 @@ class Campaigns(Repository):
         steps = [message.step for message in messages]
         known = select(_M.step).where(_M.enrolment_id == messages[0].enrolment_id, _M.step.in_(steps))
         before = set(self._connection.scalars(known))
-        self._connection.execute(statement, [asdict(message) for message in messages])
+        self._connection.execute(statement, [row_of(message) for message in messages])
         return len(set(steps) - before)
 
     def due(self, enrolment_id: str, now: datetime, limit: int) -> list[tuple[str, str]]:
@@ -107,6 +108,12 @@ class Approvals(Repository):
     def waiting(self) -> list[Approval]:
         t = tables.approvals
         return self._found(select(t).where(_is_waiting()).order_by(t.c.asked_at, t.c.approval_id))
+
+    def count_waiting(self) -> tuple[int, datetime | None]:
+        count, oldest_at = self._connection.execute(
+            select(func.count(), func.min(tables.approvals.c.asked_at)).where(_is_waiting())
+        ).one()
+        return count, oldest_at
 
     def newest(self, limit: int) -> list[Approval]:
         t = tables.approvals

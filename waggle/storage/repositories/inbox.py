@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, bindparam, func, insert, literal_column, or_
 from waggle.domain.event import FACTS, Event, personal_fields
 from waggle.ports.unit_of_work import Admission, Arrival, Quarantined, RefusedArrival, StoredEvent
 from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.repositories.base import Repository
 from waggle.storage.repositories.streams import tell_applied
 
@@ -25,7 +26,15 @@ def _pending_about() -> Select[Any]:
     return select(t.c.sequence).where(t.c.state == literal_column("'pending'"), concerned).limit(1)
 
 
+def _pending_among() -> Select[Any]:
+    t = tables.events
+    named = (t.c.subject, t.c.data["customer_id"].as_string(), t.c.data["cart_id"].as_string())
+    concerned = or_(*(among(name, "subjects") for name in named))
+    return select(t.c.sequence).where(t.c.state == literal_column("'pending'"), concerned).limit(1)
+
+
 _PENDING_ABOUT = _pending_about()
+_PENDING_AMONG = _pending_among()
 
 
 _PLAIN = {name: frozenset(field.name for field in fields(fact)) - personal_fields(fact) for name, fact in FACTS.items()}
@@ -105,6 +114,9 @@ def _as_sqlite_keeps_it(at: datetime) -> str:
 
 
 class Events(Repository):
+    _not_pending: frozenset[str] = frozenset()
+    """What no accepted event is about that is not yet applied; known until events are added."""
+
     def add(self, event: Event, received_at: datetime, body_sha256: str) -> Admission:
         [admission] = self.add_all([Arrival(event, received_at, body_sha256)])
         return admission
@@ -144,6 +156,7 @@ class Events(Repository):
 
     def _insert(self, rows: Sequence[Mapping[str, Any]]) -> int:
         """Insert the rows whose (source, event_id) is new, and return how many those were."""
+        self._not_pending = frozenset()
         if self._connection.dialect.name == "postgresql":
             text = msgspec.json.encode(rows).decode()
             return self._connection.exec_driver_sql(_ADD_ON_POSTGRESQL, (text,)).rowcount
@@ -210,6 +223,7 @@ class Events(Repository):
     def release(self, sequence: int) -> None:
         t = tables.events
         self._seen.clear()
+        self._not_pending = frozenset()
         self._connection.execute(
             update(t)
             .where(t.c.sequence == sequence, t.c.state == "quarantined")
@@ -223,7 +237,14 @@ class Events(Repository):
         )
         return self._opened(rows.all())
 
+    def prepare_pending(self, subjects: Collection[str]) -> None:
+        # Of many there is nearly always nothing: only if there is, is each asked for.
+        if self._connection.scalar(_PENDING_AMONG, {"subjects": sorted(subjects)}) is None:
+            self._not_pending = frozenset(subjects)
+
     def any_pending(self, subjects: Collection[str]) -> bool:
+        if self._not_pending.issuperset(subjects):
+            return False
         return self._connection.scalar(_PENDING_ABOUT, {"subjects": list(subjects)}) is not None
 
     def mark_applied(self, sequences: Collection[int], applied_at: datetime) -> None:

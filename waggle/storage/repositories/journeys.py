@@ -1,20 +1,38 @@
 """Who is in which journey, and what the engine is told."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Row,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from waggle.domain.enrolment import Enrolment
 from waggle.domain.outcome import of_enrolment
+from waggle.domain.wave import Wave
 from waggle.ports.journey_engine import EngineMessage
 from waggle.ports.unit_of_work import QueuedMessage, RefusedMessage
 from waggle.storage import tables
-from waggle.storage.repositories.base import Repository, by_key, value_of, written_out
+from waggle.storage.repositories.base import Repository, by_key, value_of
 from waggle.storage.repositories.identities import Identities, OfPersons
 from waggle.storage.repositories.streams import tell
+from waggle.storage.tables import UtcTime
 from waggle.storage.vault import Vault
 
 _E = tables.enrolments.c
@@ -24,22 +42,44 @@ _LIVE_OF_CART = by_key(tables.enrolments, ("cart_id",)).where(_LIVE)
 _LIVE_OF_PERSON = (
     select(tables.enrolments).where(_E.customer_id.in_(bindparam("ids", expanding=True)), _LIVE).order_by(_E.entered_at)
 )
-_LIVE_OF_SKU = by_key(tables.enrolments, ("journey", "sku")).where(_LIVE, _E.sku.is_not(None)).order_by(_E.entered_at)
-_WRITTEN = (
-    select(tables.messages.c.message_id)
-    .where(
-        tables.messages.c.enrolment_id == _E.enrolment_id,
-        tables.messages.c.state.in_(written_out("planned", "claimed", "handed_over", "sent", "in_doubt")),
-    )
-    .exists()
+_WAITING_AFTER = tuple_(_E.entered_at, _E.enrolment_id) > tuple_(
+    bindparam("after_at", type_=UtcTime()), bindparam("after_id", type_=Text())
 )
-_UNWRITTEN_OF_SKU = _LIVE_OF_SKU.where(~_WRITTEN).limit(bindparam("most"))
+_WAITING = (
+    by_key(tables.enrolments, ("journey", "sku"))
+    .where(_LIVE, _E.sku.is_not(None), _WAITING_AFTER, _E.entered_at <= bindparam("until"))
+    .order_by(_E.entered_at, _E.enrolment_id)
+    .limit(bindparam("most"))
+)
+
+
+_M = tables.engine_messages.c
+# By time, as in the index: so it is not counted further than the question goes.
+_WAITING_BEYOND = (
+    select(_M.not_before_at)
+    .where(_M.state == literal_column("'waiting'"))
+    .order_by(_M.not_before_at)
+    .limit(1)
+    .offset(bindparam("most"))
+)
+
+
+@cache
+def _queue(dialect: str) -> Insert:
+    """Return what queues a message, and one that was queued before again."""
+    statement: Any = {"postgresql": postgresql, "sqlite": sqlite}[dialect].insert(tables.engine_messages)
+    again = {name: statement.excluded[name] for name in ("state", "not_before_at", "attempts", "settled_at")}
+    queued: Insert = statement.on_conflict_do_update(index_elements=["name", "message_id"], set_=again)
+    return queued
 
 
 class Enrolments(OfPersons):
     def __init__(self, connection: Connection, vault: Vault, identities: Identities) -> None:
         super().__init__(connection, vault, identities)
         self._live_of: dict[tuple[str, ...], list[Enrolment]] = {}
+
+    def prepare(self, enrolment_ids: Collection[str]) -> None:
+        self._prepare(tables.enrolments, "enrolment_id", enrolment_ids)
 
     def get(self, enrolment_id: str) -> Enrolment | None:
         row = self._one(tables.enrolments, enrolment_id=enrolment_id)
@@ -77,11 +117,9 @@ class Enrolments(OfPersons):
     def live_of_cart(self, cart_id: str) -> list[Enrolment]:
         return self._all(Enrolment, _LIVE_OF_CART, {"cart_id": cart_id})
 
-    def live_of_sku(self, journey: str, sku: str) -> list[Enrolment]:
-        return self._all(Enrolment, _LIVE_OF_SKU, {"journey": journey, "sku": sku})
-
-    def unwritten_of_sku(self, journey: str, sku: str, limit: int) -> list[Enrolment]:
-        return self._all(Enrolment, _UNWRITTEN_OF_SKU, {"journey": journey, "sku": sku, "most": limit})
+    def waiting(self, wave: Wave, limit: int) -> list[Enrolment]:
+        place = {name: getattr(wave, name) for name in ("journey", "sku", "after_at", "after_id", "until")}
+        return self._all(Enrolment, _WAITING, {**place, "most": limit})
 
     def count_by_state(self) -> dict[tuple[str, str], int]:
         t = tables.enrolments
@@ -97,20 +135,24 @@ def _engine_message(row: Row[Any]) -> EngineMessage:
 
 class EngineMessages(Repository):
     def add(self, message: EngineMessage, at: datetime) -> None:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        self.add_all([message], at)
+
+    def add_all(self, messages: Sequence[EngineMessage], at: datetime) -> None:
+        if not messages:
+            return
         again = {"state": "waiting", "not_before_at": at, "attempts": 0, "settled_at": None}
-        self._connection.execute(
-            dialect.insert(tables.engine_messages)
-            .values(
-                name=message.name,
-                message_id=message.message_id,
-                enrolment_id=message.enrolment_id,
-                time_to_live_s=message.time_to_live_s,
-                variables=dict(message.variables),
+        rows = [
+            {
+                "name": message.name,
+                "message_id": message.message_id,
+                "enrolment_id": message.enrolment_id,
+                "time_to_live_s": message.time_to_live_s,
+                "variables": dict(message.variables),
                 **again,
-            )
-            .on_conflict_do_update(index_elements=["name", "message_id"], set_=again)
-        )
+            }
+            for message in messages
+        ]
+        self._connection.execute(_queue(self._connection.dialect.name), rows)
 
     def due(self, now: datetime, limit: int) -> list[QueuedMessage]:
         t = tables.engine_messages
@@ -178,6 +220,36 @@ class EngineMessages(Repository):
         t = tables.engine_messages
         return self._connection.scalar(select(func.count()).select_from(t).where(t.c.state == "waiting")) or 0
 
+    def is_crowded(self, most: int) -> bool:
+        return self._connection.scalar(_WAITING_BEYOND, {"most": most}) is not None
+
     def _change(self, queue_id: int, **values: object) -> None:
         t = tables.engine_messages
         self._connection.execute(update(t).where(t.c.queue_id == queue_id).values(**values))
+
+
+class Waves(Repository):
+    def oldest(self) -> Wave | None:
+        t = tables.waves
+        found = self._all(Wave, select(t).order_by(t.c.wave_id).limit(1).with_for_update())
+        return found[0] if found else None
+
+    def is_any(self, sku: str | None = None) -> bool:
+        t = tables.waves
+        found = select(t.c.wave_id).limit(1)
+        return self._connection.scalar(found if sku is None else found.where(t.c.sku == sku)) is not None
+
+    def save(self, wave: Wave) -> None:
+        t = tables.waves
+        row = {**asdict(wave), "variables": dict(wave.variables)}
+        if row.pop("wave_id") is None:
+            self._connection.execute(insert(t), row)
+        else:
+            self._connection.execute(update(t).where(t.c.wave_id == wave.wave_id).values(**row))
+
+    def drop(self, wave_id: int) -> None:
+        t = tables.waves
+        self._connection.execute(delete(t).where(t.c.wave_id == wave_id))
+
+    def count(self) -> int:
+        return self._connection.scalar(select(func.count()).select_from(tables.waves)) or 0

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from waggle.domain.customer import Customer, one_person
 from waggle.domain.event import CustomerIdentified, personal_fields
 from waggle.domain.telling import Telling, Told
 from waggle.storage import tables
 from waggle.storage.among import among
-from waggle.storage.repositories.identities import OfPersons
+from waggle.storage.repositories.identities import Identities, OfPersons
 from waggle.storage.repositories.telling import decoded, encoded
+from waggle.storage.vault import Vault
 
 _PERSONAL = personal_fields(CustomerIdentified)
 _OF_IDS = (
@@ -42,6 +43,10 @@ class Customers(OfPersons):
     It reads as unknown once that is destroyed.
     """
 
+    def __init__(self, connection: Connection, vault: Vault, identities: Identities) -> None:
+        super().__init__(connection, vault, identities)
+        self._profiles: dict[str, tuple[Row[Any], Customer]] = {}
+
     def get(self, ref: str) -> Customer | None:
         ids = self._identities.all_of(ref)
         if len(ids) == 1:
@@ -66,7 +71,13 @@ class Customers(OfPersons):
 
     def profile(self, customer_id: str) -> Customer | None:
         row = self._one(tables.customers, customer_id=customer_id)
-        return None if row is None else self._opened(row)
+        if row is None or self._vault.has_destroyed:
+            return None if row is None else self._opened(row)
+        known = self._profiles.get(customer_id)
+        # Saved since, it would be another row.
+        if known is None or known[0] is not row:
+            known = self._profiles[customer_id] = (row, self._opened(row))
+        return known[1]
 
     def save(self, customer: Customer) -> None:
         told, personal = _parted(customer.told)

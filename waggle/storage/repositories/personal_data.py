@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, delete, exists, func, null, or_, select, update
+from sqlalchemy import ColumnElement, Row, Table, and_, delete, exists, false, func, null, or_, select, tuple_, update
 
-from waggle.ports.privacy import Way
+from waggle.ports.privacy import Overdue, OverduePage, RowKey, Way
 from waggle.storage import tables
 from waggle.storage.repositories.base import Repository
 from waggle.storage.repositories.inbox import person_of, place_of
@@ -37,76 +36,35 @@ class PersonalData(Repository):
         self._seen.clear()
         self._connection.execute(delete(_table(way.table)).where(_belongs(way, persons)))
 
-    def count_over(
-        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str]
-    ) -> int:
-        t = _table(table)
-        old = self._over(table, since, before, held, persons)
-        return self._connection.scalar(select(func.count()).select_from(t).where(old)) or 0
+    def over(self, overdue: Overdue, after: RowKey, limit: int) -> OverduePage:
+        t = _table(overdue.table)
+        keys = list(t.primary_key)
+        # By the key, and the rest asked of each row: who looks for a time that has no index looks through everything.
+        looked_at = select(*keys, _is_over(t, overdue).label("is_over")).order_by(*keys).limit(limit)
+        if after:
+            looked_at = looked_at.where(tuple_(*keys) > tuple_(*after, types=[key.type for key in keys]))
+        rows = self._connection.execute(looked_at).all()
+        found = [tuple(row)[:-1] for row in rows if row.is_over]
+        return OverduePage(found, tuple(rows[-1])[:-1] if len(rows) == limit else None)
 
-    def drop_over(  # noqa: PLR0913, PLR0917 -- which rows, and how many at once
-        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str], limit: int
-    ) -> int:
-        t = _table(table)
-        chosen = self._some(t, self._over(table, since, before, held, persons), limit)
-        if chosen is None:
-            return 0
+    def drop_over(self, overdue: Overdue, keys: Collection[RowKey]) -> int:
+        t = _table(overdue.table)
+        chosen = and_(_is_among(t, keys), _is_over(t, overdue))
         self._seen.clear()
         for other, names, named in _references(t):
             if other.name in _GO_ALONG:
                 self._connection.execute(delete(other).where(other.c[names].in_(select(t.c[named]).where(chosen))))
         return self._connection.execute(delete(t).where(chosen)).rowcount
 
-    def empty_over(  # noqa: PLR0913, PLR0917 -- which rows, what of them, and how many at once
-        self,
-        table: str,
-        since: str,
-        before: datetime,
-        held: Sequence[Way],
-        persons: Collection[str],
-        columns: Sequence[str],
-        limit: int,
-    ) -> int:
-        t = _table(table)
-        full = [t.c[name].is_not(None) for name in columns if t.c[name].nullable]
-        if not full:
-            return 0
-        over = self._over(table, since, before, held, persons)
-        chosen = self._some(t, and_(over, or_(*full)), limit)
-        if chosen is None:
-            return 0
+    def empty_over(self, overdue: Overdue, keys: Collection[RowKey]) -> int:
+        t = _table(overdue.table)
         # None in a column of JSON would be the word null of JSON.
-        emptied = {name: null() for name in columns if t.c[name].nullable}
+        emptied = {name: null() for name in overdue.columns if t.c[name].nullable}
+        if not emptied:
+            return 0
         self._seen.clear()
+        chosen = and_(_is_among(t, keys), _is_over(t, overdue))
         return self._connection.execute(update(t).where(chosen).values(emptied)).rowcount
-
-    def _over(
-        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str]
-    ) -> ColumnElement[bool]:
-        t = _table(table)
-        old: ColumnElement[bool] = t.c[since] < before
-        for other, names, named in _references(t):
-            if other.name not in _GO_ALONG:
-                # Rows that others hang on stay until those are over their time.
-                old = and_(old, ~exists().where(other.c[names] == t.c[named]))
-        for way in held:
-            if persons:
-                old = and_(old, ~func.coalesce(_belongs(way, persons), False))
-        return old
-
-    def _some(self, t: Table, condition: ColumnElement[bool], limit: int) -> ColumnElement[bool] | None:
-        """Return a condition on the keys of *limit* rows at most, so that no transaction lasts."""
-        keys = list(t.primary_key)
-        found = self._connection.execute(select(*keys).where(condition).limit(limit)).all()
-        if not found:
-            return None
-        if len(keys) == 1:
-            return keys[0].in_([row[0] for row in found])
-        chosen: ColumnElement[bool] | None = None
-        for row in found:
-            this = and_(*(key == value for key, value in zip(keys, row, strict=True)))
-            chosen = this if chosen is None else chosen | this
-        return chosen
 
     def _plain(self, table: str, row: Row[Any], columns: Sequence[str]) -> dict[str, Any]:
         values = row._mapping  # noqa: SLF001 -- SQLAlchemy's public name for a row by name
@@ -119,6 +77,27 @@ class PersonalData(Repository):
                 value = _read(self._vault.open(person, place, value))
             plain[name] = value
         return plain
+
+
+def _is_over(t: Table, overdue: Overdue) -> ColumnElement[bool]:
+    over: ColumnElement[bool] = t.c[overdue.since] < overdue.before
+    for other, names, named in _references(t):
+        if other.name not in _GO_ALONG:
+            # Rows that others hang on stay until those are over their time.
+            over = and_(over, ~exists().where(other.c[names] == t.c[named]))
+    for way in overdue.held:
+        if overdue.persons:
+            over = and_(over, ~func.coalesce(_belongs(way, overdue.persons), False))
+    if overdue.columns:
+        over = and_(over, or_(false(), *(t.c[name].is_not(None) for name in overdue.columns if t.c[name].nullable)))
+    return over
+
+
+def _is_among(t: Table, keys: Collection[RowKey]) -> ColumnElement[bool]:
+    columns = list(t.primary_key)
+    if len(columns) == 1:
+        return columns[0].in_([key for (key,) in keys])
+    return tuple_(*columns).in_(list(keys))
 
 
 def _references(table: Table) -> list[tuple[Table, str, str]]:

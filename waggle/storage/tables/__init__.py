@@ -11,7 +11,7 @@ from waggle.storage.tables.coupons import coupon_budgets, coupons
 from waggle.storage.tables.effects import effects, occasion_runs
 from waggle.storage.tables.identities import identities, merged_ids, merges
 from waggle.storage.tables.inbox import events, refused_events
-from waggle.storage.tables.journeys import engine_messages, enrolments
+from waggle.storage.tables.journeys import engine_messages, enrolments, waves
 from waggle.storage.tables.keys import keys, staff
 from waggle.storage.tables.loyalty import audience_memberships, loyalty_entries
 from waggle.storage.tables.messages import OPEN, links, messages
@@ -98,6 +98,7 @@ __all__ = [
     "suppressed_addresses",
     "suppressions",
     "transfers",
+    "waves",
     "webhook_deliveries",
     "webhook_ends",
     "webhook_refusals",

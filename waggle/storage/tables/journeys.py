@@ -52,6 +52,7 @@ enrolments = Table(
         "journey",
         "sku",
         "entered_at",
+        "enrolment_id",
         sqlite_where=_LIVE_ABOUT_PRODUCT,
         postgresql_where=_LIVE_ABOUT_PRODUCT,
     ),
@@ -75,4 +76,25 @@ engine_messages = Table(
     Column("code", Text),
     UniqueConstraint("name", "message_id"),
     Index("ix_engine_messages_due", "not_before_at", sqlite_where=_WAITING, postgresql_where=_WAITING),
+)
+
+# What goes to more enrolments than one transaction tells: a row goes once it has reached the last of them.
+waves = Table(
+    "waves",
+    metadata,
+    Column("wave_id", SEQUENCE, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("journey", Text, nullable=False),
+    Column("sku", Text, nullable=False, index=True),
+    Column("time_to_live_s", Integer, nullable=False),
+    Column("variables", JSON, nullable=False),
+    Column("cheaper", Boolean, nullable=False),
+    Column("left", BigInteger),
+    Column("until", UtcTime, nullable=False),
+    Column("after_at", UtcTime, nullable=False),
+    Column("after_id", Text, nullable=False),
+    Column("told", BigInteger, nullable=False),
+    # Numbers are not given again: the order of waves is the order of their events.
+    sqlite_autoincrement=True,
 )

@@ -42,6 +42,8 @@ messages = Table(
     # The promise that a step of a journey sends one message, however often its job is worked.
     UniqueConstraint("enrolment_id", "step"),
     Index("ix_messages_customer", "customer_id", "purpose", "channel", "handed_over_at"),
+    # Those of one day, in order.
+    Index("ix_messages_planned", "planned_at", "message_id"),
     Index("ix_messages_open", "expires_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_messages_open_of_enrolment", "enrolment_id", "not_before_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
     Index("ix_messages_in_doubt", "handed_over_at", sqlite_where=_IN_DOUBT, postgresql_where=_IN_DOUBT),

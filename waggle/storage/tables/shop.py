@@ -4,7 +4,7 @@
 in rows of before origins were noted.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Table, Text
 
 from waggle.storage.tables.columns import UtcTime, metadata
 
@@ -38,6 +38,8 @@ orders = Table(
     Column("anonymous_id", Text, index=True),
     Column("checkout_id", Text, index=True),
     Column("told", JSON),
+    # Those of one day, in order.
+    Index("ix_orders_placed", "placed_at", "order_id"),
 )
 
 # What was told of orders that have not been placed yet, as far as is known.
@@ -78,6 +80,7 @@ product_views = Table(
     "product_views",
     metadata,
     Column("viewer_kind", Text, primary_key=True),
-    Column("viewer_id", Text, primary_key=True),
+    # By itself, too: whoever asks what is held about a person does not know as what they looked.
+    Column("viewer_id", Text, primary_key=True, index=True),
     Column("views", JSON, nullable=False),
 )
