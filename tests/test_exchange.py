@@ -152,7 +152,7 @@ async def test_how_a_source_is_asked_is_as_it_is_set(environment: dict[str, str]
     app = App(load_settings({**environment, **keys, "WAGGLE_FRESHNESS__STOCK": "PT1H"}))
     made.append(app)
 
-    plans = {plan.source: plan for plan in app.feed_plans}
+    plans = {plan.source: plan for plan in app.sources.plans}
     # One that calls is asked when it is silent, one that does not call again and again.
     assert (plans["shopify"].every, plans["shopify"].expect_within) == (None, timedelta(hours=2))
     assert (plans["erp"].every, plans["erp"].expect_within) == (timedelta(minutes=5), None)

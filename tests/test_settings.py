@@ -50,7 +50,27 @@ def test_a_file_outweighs_the_defaults_and_the_environment_both(tmp_path: Path) 
     assert (found.api.port, found.api.host, found.policy.cap_messages) == (2, "0.0.0.0", 7)  # noqa: S104 -- never bound
     assert found.sources["api.port"] == "WAGGLE_API__PORT"
     assert found.sources["api.host"] == file
-    assert found.sources["api.public_url"] == str(shipped("config") / "waggle.toml")
+    assert found.sources["api.body_timeout_s"] == str(shipped("config") / "waggle.toml")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:9000"),
+        ("0.0.0.0", "http://127.0.0.1:9000"),  # noqa: S104 -- never bound
+        ("::1", "http://[::1]:9000"),
+        ("api.shop.example", "http://api.shop.example:9000"),
+    ],
+)
+def test_links_lead_where_the_api_listens_unless_it_is_said_otherwise(tmp_path: Path, host: str, url: str) -> None:
+    found = settings(tmp_path, API__HOST=host, API__PORT="9000")
+
+    assert (found.api.address, found.api.public_url) == (url, url)
+    assert found.sources["api.public_url"] == "api.host and api.port"
+
+    public = settings(tmp_path, API__HOST=host, API__PORT="9000", API__PUBLIC_URL="https://go.shop.example")
+    assert (public.api.address, public.api.public_url) == (url, "https://go.shop.example")
+    assert public.sources["api.public_url"] == "WAGGLE_API__PUBLIC_URL"
 
 
 def test_texts_of_the_environment_become_numbers_switches_times_and_durations(tmp_path: Path) -> None:

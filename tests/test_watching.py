@@ -134,7 +134,7 @@ async def test_the_relay_shows_what_waits(house: House, gateway: FakeGateway) ->
 
 
 async def test_the_api_shows_what_came(house: House) -> None:
-    key = await house.app.write_keys.create("shop")
+    key = await house.app.accounts.write_keys.create("shop")
     async with house.running(run_api), httpx.AsyncClient(trust_env=False) as client:
         door = f"http://127.0.0.1:{house.door}"
         await client.post(f"{door}/v1/events", json=EVENT, headers={"Authorization": f"Bearer {key}"})

@@ -13,6 +13,7 @@ from waggle.errors import TemporaryFailure
 from waggle.metrics import Metrics
 from waggle.services.pulling import Pulling
 from waggle.services.relay import Relay
+from waggle.storage.store import Store
 
 _RELAY_STUCK_S = 60.0
 _EXCHANGE_STUCK_S = 60.0
@@ -42,6 +43,21 @@ class Health(Protocol):
             TemporaryFailure: naming what is missing.
         """
         ...
+
+
+class StoreReadiness:
+    """Asks the database whether it answers."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def check(self) -> None:
+        """Return if it does.
+
+        Raises:
+            TemporaryFailure: it does not.
+        """
+        await self._store.read(lambda tx: tx.events.count_pending())
 
 
 class RelayHealth:

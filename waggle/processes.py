@@ -13,14 +13,15 @@ from litestar.types import ASGIApp
 
 from waggle.api.metrics import ApiMetrics
 from waggle.api.webhooks import WebhookMetrics
-from waggle.app import App, StoreReadiness
+from waggle.app import App
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
 from waggle.engine.worker.metrics import WorkerCollector
 from waggle.errors import BadSettings
-from waggle.health import ApiHealth, ExchangeHealth, RelayHealth, WorkerHealth
+from waggle.health import ApiHealth, ExchangeHealth, RelayHealth, StoreReadiness, WorkerHealth
+from waggle.http_api import http_api
 from waggle.listening import listening
 from waggle.log import get_logger
-from waggle.mailbox import run_mailbox
+from waggle.mailbox.run import run_mailbox
 from waggle.metrics import BreakerCollector, Census, Metrics, SourceCensus, StreamCollector
 from waggle.ports.sources import EventQueue, EventStream
 from waggle.reaching import engine_address, engine_answers, engine_client, patiently
@@ -40,8 +41,8 @@ _LOOK_FOR_PARENT_S = 0.2
 _SILENT_POLLS = 4
 
 
-async def run_api(app: App, stop: asyncio.Event) -> None:
-    """Serve HTTP; a request under way is answered before it ends.
+async def run_api(app: App, stop: asyncio.Event, around: Callable[[ASGIApp], ASGIApp] = lambda api: api) -> None:
+    """Serve HTTP, with what *around* makes of it; a request under way is answered before it ends.
 
     Raises:
         BadSettings: PORT_TAKEN.
@@ -58,10 +59,10 @@ async def run_api(app: App, stop: asyncio.Event) -> None:
             log.info("api open", host=settings.host, port=settings.port)
             health.is_open = True
             # Two libraries' names of one protocol.
-            api = cast("ASGIApp", app.api(counted.received, heard.heard, counted.shown))
+            api = cast("ASGIApp", http_api(app, counted.received, heard.heard, counted.shown))
             _keep_for_good()
-            await serve(counted.measured(api), sock, stop)
-            await app.access.close()
+            await serve(counted.measured(around(api)), sock, stop)
+            await app.accounts.access.close()
 
 
 def _keep_for_good() -> None:
@@ -101,11 +102,11 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
             return
         async with engine_client(app, address) as engine:
             health.relay = app.relay(engine)
-            await app.keep_consent_texts()
+            await app.privacy.keep_consent_texts()
             log.info("relay started", engine=address)
             async with asyncio.TaskGroup() as running:
                 running.create_task(health.relay.run(stop))
-                running.create_task(app.retention.run(stop))
+                running.create_task(app.privacy.retention.run(stop))
                 running.create_task(app.occasions.watch(stop))
                 running.create_task(app.audiences.watch(stop))
 
@@ -116,7 +117,7 @@ async def run_exchange(app: App, stop: asyncio.Event) -> None:
     Raises:
         BadSettings: NOTHING_TO_EXCHANGE, PORT_TAKEN, or the section of a source or stream is wrong.
     """
-    if not app.has_exchange:
+    if not app.sections.has_exchange:
         raise BadSettings(
             "NOTHING_TO_EXCHANGE", "no [source.<name>] can be asked or read, and there is no [stream.<name>]"
         )
@@ -129,14 +130,14 @@ async def run_exchange(app: App, stop: asyncio.Event) -> None:
     ):
         if await patiently("database", stop, lambda: _opened(app)) is None:
             return
-        told = StreamCollector(app.outbox.lines, app.clock)
+        told = StreamCollector(app.streams.outbox.lines, app.clock)
         metrics.add(told, told.refresh)
-        pulling, queues, streaming = app.pulling(), app.queues(), app.streaming()
+        pulling, queues, streaming = app.sources.pulling(), app.sources.queues(), app.streams.streaming()
         log.info(
             "exchange started",
-            asked=[plan.source for plan in app.feed_plans],
-            read=[section.name for section in app.source_sections(EventQueue)],
-            told=[section.name for section in app.stream_sections(EventStream)],
+            asked=[plan.source for plan in app.sources.plans],
+            read=[section.name for section in app.sections.sources(EventQueue)],
+            told=[section.name for section in app.sections.streams(EventStream)],
         )
         health.pulling = pulling
         async with asyncio.TaskGroup() as running:
@@ -178,7 +179,7 @@ async def run_worker(app: App, task_types: Sequence[str], stop: asyncio.Event) -
             return
         metrics.add(BreakerCollector([app.sending.breaker]))
         address, _ = found
-        async with app.channel(address) as channel:
+        async with app.engine.channel(address) as channel:
             health.runtime = WorkerRuntime(channel, chosen, services, app.clock, options)
             await health.runtime.run(stop)
 

@@ -47,8 +47,8 @@ async def engine_client(app: App, address: str | None = None) -> AsyncIterator[Z
     """
     if address is None:
         address = await asyncio.to_thread(engine_address, app)
-    async with app.channel(address) as channel:
-        yield app.engine_client(channel, address)
+    async with app.engine.channel(address) as channel:
+        yield app.engine.client(channel, address)
 
 
 async def engine_answers(app: App, within_s: float = 10.0) -> tuple[str, Topology]:

@@ -96,7 +96,7 @@ def per_s(trips: Sequence[Trip]) -> float:
 
 def note_claims(house: House, trips: Sequence[Trip]) -> None:
     """Look up when each trip's enrolment was claimed."""
-    rows = house.app.tables(["enrolments"])["enrolments"]
+    rows = house.app.database.tables(["enrolments"])["enrolments"]
     started = {row["business_key"]: row["started_at"] for row in rows if row["started_at"] is not None}
     for trip in trips:
         trip.claimed_ns = round(started[trip.shopper.cart_id].timestamp() * _NS)

@@ -157,7 +157,8 @@ async def opened(
             ):
                 yield House(
                     app=app, database=database, broker=engine, mails=mails, client=client,
-                    key=await app.write_keys.create("shop"), workers=workers, _supervisor=supervisor, _sink=sink,
+                    key=await app.accounts.write_keys.create("shop"), workers=workers,
+                    _supervisor=supervisor, _sink=sink,
                 )  # fmt: skip
         finally:
             app.close()

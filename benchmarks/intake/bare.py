@@ -1,8 +1,10 @@
-"""The database's own limit: the same rows, batched inserts, nothing around them."""
+"""The database's own limit: the same rows, nothing around them: batched inserts, one insert a commit, one look-up."""
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import psycopg
@@ -20,10 +22,38 @@ def inserted_per_s(database: Database, limit_s: float) -> float:
 
     They are taken as they are stored, with other ids, into the same table with all of its indexes.
     """
-    return _on_sqlite(database, limit_s) if database.kind == "sqlite" else _on_postgresql(database, limit_s)
+    return _inserted(database, _BATCH, limit_s)
 
 
-def _on_sqlite(database: Database, limit_s: float) -> float:
+def committed_ms(database: Database, limit_s: float) -> float:
+    """Insert rows of `events` once more, each in a commit of its own, and return how long one takes."""
+    return 1_000 / _inserted(database, 1, limit_s)
+
+
+def looked_up_ms(database: Database, customer_ids: Sequence[str], limit_s: float) -> float:
+    """Read customers by their key, one after another on one connection, and return how long one takes."""
+    mark = "?" if database.kind == "sqlite" else "%s"
+    statement: Any = f"SELECT * FROM customers WHERE customer_id = {mark}"  # noqa: S608 -- a constant
+    with _connected(database) as connection:
+        began_s, done = time.perf_counter(), 0
+        while (took_s := time.perf_counter() - began_s) < limit_s:
+            connection.execute(statement, (customer_ids[done % len(customer_ids)],)).fetchall()
+            done += 1
+    return 1_000 * took_s / max(1, done)
+
+
+def _connected(database: Database) -> AbstractContextManager[Any]:
+    if database.kind == "sqlite":
+        return closing(sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None))
+    return psycopg.connect(database.url, autocommit=True)
+
+
+def _inserted(database: Database, batch: int, limit_s: float) -> float:
+    insert = _on_sqlite if database.kind == "sqlite" else _on_postgresql
+    return insert(database, batch, limit_s)
+
+
+def _on_sqlite(database: Database, size: int, limit_s: float) -> float:
     connection = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -37,12 +67,12 @@ def _on_sqlite(database: Database, limit_s: float) -> float:
             connection.executemany(statement, batch)
             connection.execute("COMMIT")
 
-        return _timed(rows, insert, limit_s)
+        return _timed(rows, size, insert, limit_s)
     finally:
         connection.close()
 
 
-def _on_postgresql(database: Database, limit_s: float) -> float:
+def _on_postgresql(database: Database, size: int, limit_s: float) -> float:
     with psycopg.connect(database.url) as connection:
         columns = [
             row[0]
@@ -62,19 +92,20 @@ def _on_postgresql(database: Database, limit_s: float) -> float:
                 cursor.executemany(statement, batch)
             connection.commit()
 
-        return _timed(rows, insert, limit_s)
+        return _timed(rows, size, insert, limit_s)
 
 
 def _renamed(columns: Sequence[str], rows: Rows) -> list[tuple[Any, ...]]:
     place = columns.index("event_id")
-    return [(*row[:place], f"bare-{row[place]}", *row[place + 1 :]) for row in rows]
+    mark = secrets.token_hex(4)
+    return [(*row[:place], f"{mark}-{row[place]}", *row[place + 1 :]) for row in rows]
 
 
-def _timed(rows: Rows, insert: Any, limit_s: float) -> float:  # noqa: ANN401 -- a function of one batch
+def _timed(rows: Rows, size: int, insert: Any, limit_s: float) -> float:  # noqa: ANN401 -- a function of one batch
     began_s = time.perf_counter()
     done = 0
-    for start in range(0, len(rows), _BATCH):
-        batch = rows[start : start + _BATCH]
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
         insert(batch)
         done += len(batch)
         if time.perf_counter() - began_s > limit_s:

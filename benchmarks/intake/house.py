@@ -52,7 +52,7 @@ async def build(home: Path, database: Database) -> House:
     new_key_file(home / _MASTER_KEY_FILE)
     app = App(_settings(home, database))
     try:
-        made = await app.keys.create(SOURCE, scopes=("events:write", "customers:read"), by="benchmark")
+        made = await app.accounts.keys.create(SOURCE, scopes=("events:write", "customers:read"), by="benchmark")
         return House(home, database, made.token)
     finally:
         await asyncio.to_thread(app.close)

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.child import Child
 from benchmarks.databases import Kind, opened
-from benchmarks.intake.bare import inserted_per_s
+from benchmarks.intake.bare import committed_ms, inserted_per_s, looked_up_ms
 from benchmarks.intake.given import BATCH, batches, question, singles
 from benchmarks.intake.house import House, build, settle_customers
 from benchmarks.intake.load import Heard, closed_loop, open_loop
@@ -51,6 +51,8 @@ async def single_rows(folder: Path, kind: Kind, round_s: float) -> list[Row]:
                 row, alike = _row("single", kind, clients, heard, 1), _row("single", kind, clients, judged, 1)
                 share = row["events_per_s"] / max(1, alike["events_per_s"])
                 rows.append({**row, "judged_per_s": alike["events_per_s"], "of_judged": round(share, 3)})
+        # One client waits for a commit each time: no server on this database could do better than both in turn.
+        rows[0] |= _possible(rows[0], "of_judged", "judged_per_s", committed_ms(database, round_s / 2))
     return rows
 
 
@@ -87,6 +89,8 @@ async def read_rows(folder: Path, kind: Kind, round_s: float) -> list[Row]:
                         "of_constant": round(per_s / max(1.0, constant_per_s), 3),
                     }
                 )
+        bare_ms = looked_up_ms(database, customers, round_s / 2)
+        rows[0] |= _possible(rows[0], "of_constant", "constant_per_s", bare_ms)
     return rows
 
 
@@ -133,6 +137,17 @@ async def _sent(  # noqa: PLR0917 -- one measurement has many sides
 ) -> Heard:
     requests = make(secrets.token_hex(4), house.key, max(clients, round(most_per_s * limit_s)))
     return await closed_loop(port, requests, clients, limit_s)
+
+
+def _possible(row: Row, share: str, alike_per_s: str, bare_ms: float) -> Row:
+    """Return what *share* one client would come to if nothing but the database's own time were added."""
+    alike_ms = 1_000 / max(1, row[alike_per_s])
+    possible = alike_ms / (alike_ms + bare_ms)
+    return {
+        "bare_ms": round(bare_ms, 3),
+        "possible": round(possible, 3),
+        "of_possible": round(row[share] / possible, 3),
+    }
 
 
 def _row(name: str, kind: Kind, clients: int, heard: Heard, events: int) -> Row:

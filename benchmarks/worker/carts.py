@@ -42,7 +42,7 @@ _WAITS = {"reply_window": "PT1S", "order_window": "PT1S"}
 async def deploy(ground: Ground) -> None:
     """Deploy what is shipped."""
     app = App(load_settings({"WAGGLE_ENGINE__ADDRESS": ground.broker.address}))
-    client = app.engine_client(ground.driver.channel, ground.broker.address)
+    client = app.engine.client(ground.driver.channel, ground.broker.address)
     await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, app.tasks)
 
 

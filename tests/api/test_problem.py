@@ -34,6 +34,13 @@ async def test_an_unknown_problem_has_no_page(client: Client, path: str) -> None
     assert "<i>" not in response.text
 
 
+async def test_what_is_to_be_typed_is_shown_as_code(client: Client) -> None:
+    text = (await client.get("/problems/write-key-missing")).text
+
+    assert "<code>Authorization: Bearer &lt;write key&gt;</code>" in text
+    assert "`" not in text.partition("<body>")[2]
+
+
 def test_titles_and_remedies_are_whole_short_sentences() -> None:
     for kind in KINDS.values():
         assert re.fullmatch(r"[A-Z][^.]{8,60}", kind.title)

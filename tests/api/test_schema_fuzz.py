@@ -19,6 +19,7 @@ from schemathesis.core.result import Ok
 from waggle.api.reference import openapi_document
 from waggle.app import App
 from waggle.domain.role import SCOPES
+from waggle.http_api import http_api
 from waggle.settings import load_settings
 from waggle.storage.store import open_store
 
@@ -44,8 +45,8 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Asking"]:
         "WAGGLE_API__EVENTS_PER_S": "0",
     }
     app = App(load_settings(environment, here=Path(folder)))
-    key = asyncio.run(app.keys.create("shop", scopes=SCOPES, by="test")).token
-    with TestClient(app.api(), raise_server_exceptions=False) as client:
+    key = asyncio.run(app.accounts.keys.create("shop", scopes=SCOPES, by="test")).token
+    with TestClient(http_api(app), raise_server_exceptions=False) as client:
         yield Asking(client, key)
     app.close()
 

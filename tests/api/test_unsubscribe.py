@@ -34,6 +34,24 @@ async def test_the_page_names_the_shop_and_asks(client: Client) -> None:
     assert "<script" not in text
 
 
+async def test_the_pages_speak_the_language_of_the_browser(client: Client) -> None:
+    polish = {"Accept-Language": "pl-PL,pl;q=0.9,en;q=0.5"}
+
+    asked = await client.get("/u/tok-1", headers=polish)
+    assert '<html lang="pl">' in asked.text
+    assert ">Wypisz mnie</button>" in asked.text
+    assert "Hive &amp; Honey &lt;i&gt;" in asked.text
+    assert "Wypisaliśmy Cię" in (await client.post("/u/tok-1", headers=polish, data=ONE_CLICK)).text
+    assert "Nie znamy tego linku" in (await client.get("/u/tok-2", headers=polish)).text
+
+
+async def test_a_body_that_is_too_large_is_no_fault_of_ours(client: Client, door: Door) -> None:
+    response = await client.post("/u/tok-1", content=b"x" * (2 << 20))
+
+    assert response.status_code == 413
+    assert door.unsubscribing.unsubscribed == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

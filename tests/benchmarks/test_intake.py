@@ -9,15 +9,15 @@ import pytest
 from matplotlib.image import imread
 
 from benchmarks.databases import opened
-from benchmarks.intake.bare import inserted_per_s
+from benchmarks.intake.bare import committed_ms, inserted_per_s, looked_up_ms
 from benchmarks.intake.given import BATCH, batches, events, singles
 from benchmarks.intake.house import build
 from benchmarks.intake.load import closed_loop, open_loop
 from benchmarks.intake.telling import draw, goals
 from benchmarks.report import Row
-from waggle.app import WallClock
 from waggle.services.intake import Intake
 from waggle.storage.store import open_store
+from waggle.wiring.wall_clock import WallClock
 
 pytestmark = pytest.mark.anyio
 
@@ -88,6 +88,8 @@ async def test_bare_rows_are_those_of_the_table(tmp_path: Path) -> None:
 
         count = await store.read(lambda tx: tx.events.count_pending())
         store.close()
+        assert await asyncio.to_thread(committed_ms, database, 0.2) > 0
+        assert await asyncio.to_thread(looked_up_ms, database, ["c-1"], 0.1) > 0
     assert count == 300
 
 

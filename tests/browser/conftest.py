@@ -18,6 +18,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.wait import WebDriverWait
 
 from waggle.app import App
+from waggle.http_api import http_api
 from waggle.listening import listening
 from waggle.serving import serve
 from waggle.settings import load_settings
@@ -117,7 +118,7 @@ def waggle(shop: Shop, sqlite_url: str, tmp_path: Path) -> Iterator[Waggle]:
         "WAGGLE_HOME": str(tmp_path / "home"),
     }
     app = App(load_settings(environment, here=tmp_path))
-    key = asyncio.run(app.write_keys.create("web"))
+    key = asyncio.run(app.accounts.write_keys.create("web"))
     ready, stop = threading.Event(), asyncio.Event()
     with listening("127.0.0.1", 0, "api.port") as sock:
         found = Waggle(app, asyncio.new_event_loop(), sock.getsockname()[1], key)
@@ -125,7 +126,7 @@ def waggle(shop: Shop, sqlite_url: str, tmp_path: Path) -> Iterator[Waggle]:
         def run() -> None:
             asyncio.set_event_loop(found.loop)
             found.loop.call_soon(ready.set)
-            found.loop.run_until_complete(serve(app.api(), sock, stop))
+            found.loop.run_until_complete(serve(http_api(app), sock, stop))
 
         with _thread(run):
             ready.wait(_WITHIN_S)

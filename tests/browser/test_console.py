@@ -81,8 +81,8 @@ def office(waggle: Waggle, browser: Browser) -> Office:
 
     async def prepare() -> None:
         for name, role in roles.items():
-            await waggle.app.people.add(name, role, by="setup")
-            made.tokens[name] = (await waggle.app.people.token(name, expires=LONG, by="setup")).token
+            await waggle.app.accounts.people.add(name, role, by="setup")
+            made.tokens[name] = (await waggle.app.accounts.people.token(name, expires=LONG, by="setup")).token
 
         def put(tx: Transaction) -> None:
             now = waggle.app.clock.now()
@@ -181,7 +181,7 @@ def test_who_may_not_or_has_left_sees_nothing(office: Office) -> None:
     assert "Log in with your own token" in office.text()
 
     office.enter("marta")
-    office.do(office.waggle.app.people.remove("marta", by="olga"))
+    office.do(office.waggle.app.accounts.people.remove("marta", by="olga"))
     office.browser.open(question)
     assert "Log in with your own token" in office.text()
 

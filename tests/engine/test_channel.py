@@ -97,7 +97,7 @@ async def test_a_gateway_that_asks_for_a_certificate_lets_in_who_has_one(gateway
 async def test_settings_name_the_files_of_tls(gateway: TlsGateway, papers: Papers, tmp_path: Path) -> None:
     app = app_at(gateway, papers, tmp_path, {})
 
-    assert app.gateway("engine.example:443") == GatewayAddress(
+    assert app.engine.gateway("engine.example:443") == GatewayAddress(
         "engine.example:443", tls=True, ca_file=papers.ca, cert_file=papers.client_cert, key_file=papers.client_key
     )
     _, found = await engine_answers(app)
@@ -239,7 +239,7 @@ async def test_a_worker_whose_login_is_refused_waits_and_says_so(
     )
     stop = asyncio.Event()
     with capture_logs() as logs:
-        async with app.channel(gateway.address) as channel:
+        async with app.engine.channel(gateway.address) as channel:
             runtime = WorkerRuntime(channel, [app.tasks["read-cart"]], AnyService(), gateway.clock, QUICK)
             running = asyncio.create_task(runtime.run(stop))
             await until(lambda: any(line["event"] == "poll failed" for line in logs))

@@ -15,12 +15,12 @@ from connectors.kafka import KafkaSettings
 from connectors.kafka.queue import KafkaQueue
 from connectors.rabbitmq import RabbitmqSettings
 from connectors.rabbitmq.queue import RabbitmqQueue
-from waggle.app import WallClock
 from waggle.domain.secret import Secret
 from waggle.ports.sources import EventQueue, Letter
 from waggle.services.intake import Intake
 from waggle.services.queues import QueueReader
 from waggle.storage.store import open_store
+from waggle.wiring.wall_clock import WallClock
 
 BATCH = 25
 

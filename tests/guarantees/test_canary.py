@@ -24,6 +24,7 @@ from waggle.testing.chaos.postgres import PostgresServer
 from waggle.testing.engine import skipped_without_its_files
 from waggle.testing.forensics import files_of, found_in, opened_with
 from waggle.testing.journeys import House, opened
+from waggle.wiring.safekeeping import safekeeping
 
 pytestmark = [pytest.mark.anyio, pytest.mark.guarantee]
 
@@ -94,7 +95,7 @@ async def test_no_token_is_found_before_erasure_and_after_it_not_with_the_master
     [mail] = [mail for mail in house.mails() if mail["To"] == planted["customer-identified"]["email"]][:1]
     assert planted["customer-identified"]["first_name"] in mail.as_string()
     before = house.folder / "before.backup"
-    house.app.safekeeping.back_up(before, house.now())
+    safekeeping(house.app.database).back_up(before, house.now())
     assert search.in_the_clear(tokens) == {}
     # The search is good: what must be there is found, in the engine and behind the seals.
     assert search.in_the_clear([(await house.enrolment("cart-canary")).enrolment_id]).keys() & engine_files(search)
@@ -104,7 +105,7 @@ async def test_no_token_is_found_before_erasure_and_after_it_not_with_the_master
     await house.settle()
     await house.wait(minutes=1)
     after = house.folder / "after.backup"
-    house.app.safekeeping.back_up(after, house.now())
+    safekeeping(house.app.database).back_up(after, house.now())
     assert search.in_the_clear(tokens) == {}
     assert search.with_master_keys(tokens, content_of(house, after)) == set()
     # The older backup still holds the key; a restore of it destroys that before anything can be read.
@@ -221,7 +222,7 @@ def engine_files(search: Search) -> set[str]:
 
 def content_of(house: House, backup: Path) -> bytes:
     with backup.open("rb") as file:
-        return b"".join(SealedReader(file, house.app.keyring).chunks())
+        return b"".join(SealedReader(file, house.app.database.keyring).chunks())
 
 
 def readable_after_restore(house: House, backup: Path, tokens: Collection[str]) -> set[str]:
@@ -231,7 +232,7 @@ def readable_after_restore(house: House, backup: Path, tokens: Collection[str]) 
     for name in ("master.toml", "erased.jsonl"):
         (home / "keys" / name).write_bytes((house.folder / "keys" / name).read_bytes())
         (home / "keys" / name).chmod(0o600)
-    restored = App(load_settings({"WAGGLE_HOME": str(home)})).safekeeping.restore(backup)
+    restored = safekeeping(App(load_settings({"WAGGLE_HOME": str(home)})).database).restore(backup)
     assert restored.erased_again >= 1
     return Search(home, home / "engine").with_master_keys(tokens)
 

@@ -312,7 +312,7 @@ async def test_an_api_that_dies_around_its_commit_or_answer_keeps_what_it_accept
         POINTS: str(tmp_path),
     }
     app = App(load_settings(environment | {"WAGGLE_LOG__LEVEL": "error"}))
-    headers = {"Authorization": f"Bearer {await app.write_keys.create('shop')}"}
+    headers = {"Authorization": f"Bearer {await app.accounts.write_keys.create('shop')}"}
     named = [f"Gathering.store.{where}" for where in ("before", "inside", "after")]
     dying = [f"api.{name}" for name in (*named, "receive.answer.before", "receive.answer.after")]
     async with (
@@ -326,7 +326,7 @@ async def test_an_api_that_dies_around_its_commit_or_answer_keeps_what_it_accept
             await until(partial(_has_died, keeper, number + 1))
         assert [death.point for death in keeper.deaths] == dying
         assert keeper.falls == []
-    stored = [row["event_id"] for row in app.tables(["events"])["events"]]
+    stored = [row["event_id"] for row in app.database.tables(["events"])["events"]]
     app.close()
     assert sorted(stored) == sorted(f"{kind}-{number}" for kind in ("e", "armed") for number in range(len(dying)))
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import grpc
-from litestar import Litestar
 
 from waggle.app import App
 from waggle.log import configure
@@ -26,11 +25,39 @@ from waggle.storage.store import Store
 from waggle.testing.chaos.careless import CARELESS, Careful
 from waggle.testing.chaos.crash_points import CrashPoints
 from waggle.testing.chaos.probes import Asgi, ProbedApi, ProbedChannel, ProbedSender, ProbedStore, Reach, reach_of
+from waggle.wiring.engine_way import EngineWay
+from waggle.wiring.systems import ConnectedSystems
 
 T = TypeVar("T")
 
 POINTS = "CHAOS_POINTS"
 CARE = "CHAOS_CARELESS"
+
+
+@dataclass(frozen=True)
+class ProbedWay(EngineWay):
+    """Points at each command to the engine."""
+
+    reach: Reach
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """Return a way to the engine."""
+        return ProbedChannel(super().channel(address), self.reach)
+
+
+@dataclass(frozen=True)
+class ProbedSystems(ConnectedSystems):
+    """Points at each mail."""
+
+    reach: Reach
+
+    def provider(self, port: type[T]) -> T:
+        """Return what stands behind *port*."""
+        found: Any = super().provider(port)
+        if port is EmailSender:
+            found = ProbedSender(found, self.reach)
+        provided: T = found
+        return provided
 
 
 @dataclass
@@ -50,25 +77,19 @@ class CrashingApp(App):
         """The one door in."""
         return self.care.intake(super().intake)
 
-    def channel(self, address: str) -> grpc.aio.Channel:
-        """Return a way to the engine."""
-        return ProbedChannel(super().channel(address), self.reach)
+    @cached_property
+    def engine(self) -> EngineWay:
+        """How the engine is reached."""
+        return ProbedWay(self.settings.engine, self.catalogue, self.reach)
 
-    def provider(self, port: type[T]) -> T:
-        """Return what stands behind *port*."""
-        found: Any = super().provider(port)
-        if port is EmailSender:
-            found = ProbedSender(found, self.reach)
-        provided: T = found
-        return provided
+    @cached_property
+    def systems(self) -> ConnectedSystems:
+        """The connectors that are set."""
+        return ProbedSystems(self.sections, self.reach)
 
     def services(self) -> Mapping[type, object]:
         """Return what tasks may ask for."""
         return self.care.services(super().services(), self.clock)
-
-    def api(self, *told: Any, **also_told: Any) -> Litestar:  # noqa: ANN401 -- whoever hears of what happens there
-        """Return the HTTP application."""
-        return cast("Litestar", ProbedApi(cast("Asgi", super().api(*told, **also_told)), self.reach))
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -82,7 +103,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     async def run(stop: asyncio.Event) -> None:
         match part:
             case "api":
-                await run_api(app, stop)
+                await run_api(app, stop, lambda api: ProbedApi(cast("Asgi", api), reach))
             case "relay":
                 await run_relay(app, stop)
             case "worker":

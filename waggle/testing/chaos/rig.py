@@ -148,7 +148,7 @@ class Rig:
         async with asyncio.timeout(_DATABASE_WITHIN_S):
             while True:
                 try:
-                    return await asyncio.to_thread(self.app.tables, names)
+                    return await asyncio.to_thread(self.app.database.tables, names)
                 except DBAPIError:
                     await asyncio.sleep(_LOOK_EVERY_S)
 
@@ -221,7 +221,7 @@ async def rigged(setup: Setup) -> AsyncIterator[Rig]:
         through = _environment(folder, "" if server is None else server.url(proxies[DATABASE].port))
         app = App(load_settings({**direct, "WAGGLE_ENGINE__ADDRESS": broker.engine.grpc_address}))
         stack.callback(app.close)
-        key = await app.write_keys.create("shop")
+        key = await app.accounts.write_keys.create("shop")
         async with engine_client(app) as client:
             await deploy_all(client, app.settings.bpmn_dir, app.settings.config_dir, app.tasks)
         of_parts = {**through, POINTS: str(folder / "points"), CARE: setup.careless}
