@@ -13,6 +13,7 @@ from tests.engine.secured import Papers
 from waggle.engine.channel import GatewayAddress, connect
 from waggle.engine.client import ZeebeClient
 from waggle.engine.local import java, processes
+from waggle.engine.local.archive import Archives
 from waggle.engine.local.cache import Cache
 from waggle.engine.local.ports import chosen
 from waggle.engine.local.progress import Silent
@@ -30,7 +31,7 @@ class SecuredBroker:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
+def secured_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
     home = tmp_path_factory.mktemp("broker")
     papers = Papers.made(home / "papers")
     with skipped_without_its_files():
@@ -49,7 +50,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredBroker]:
         program = replace(program, environment={**program.environment, **secured_by(papers, home)})
         for name in ("data", "logs", "run", "tmp"):
             (home / name).mkdir(exist_ok=True)
-        child = processes.spawn("broker", program.command(home, []), program.environment, home / "logs" / "broker.out")
+        child = processes.spawn(
+            "broker",
+            program.command(home, Archives(Cache().folder).options(program)),
+            program.environment,
+            home / "logs" / "broker.out",
+        )
         try:
             gateway = GatewayAddress(f"127.0.0.1:{ports.grpc}", tls=True, ca_file=papers.ca)
             asyncio.run(until_ready(gateway))
@@ -80,25 +86,25 @@ async def until_ready(gateway: GatewayAddress) -> None:
             await asyncio.sleep(0.2)
 
 
-async def test_messages_are_published_over_tls(broker: SecuredBroker) -> None:
-    async with connect(broker.gateway) as channel:
+async def test_messages_are_published_over_tls(secured_broker: SecuredBroker) -> None:
+    async with connect(secured_broker.gateway) as channel:
         engine = ZeebeClient(channel, frozenset())
 
         assert await engine.publish(EngineMessage("order-placed", "enr-1", "evt-1", 60)) == "published"
 
 
-async def test_who_speaks_in_the_open_is_not_heard(broker: SecuredBroker) -> None:
-    async with connect(GatewayAddress(broker.gateway.address)) as channel:
+async def test_who_speaks_in_the_open_is_not_heard(secured_broker: SecuredBroker) -> None:
+    async with connect(GatewayAddress(secured_broker.gateway.address)) as channel:
         with pytest.raises(TemporaryFailure, match="ENGINE_UNREACHABLE"):
             await ZeebeClient(channel, frozenset()).topology()
 
 
 async def test_a_tenant_that_the_engine_does_not_know_is_named_and_nothing_is_given_up(
-    broker: SecuredBroker, tmp_path: Path
+    secured_broker: SecuredBroker, tmp_path: Path
 ) -> None:
     diagram = tmp_path / "x.bpmn"
     diagram.write_text("<x/>")
-    async with connect(broker.gateway) as channel:
+    async with connect(secured_broker.gateway) as channel:
         engine = ZeebeClient(channel, frozenset(), tenant_id="shop-two")
 
         with pytest.raises(TemporaryFailure, match=r"ENGINE_REFUSED_TENANT: .*tenant 'shop-two': mend engine\.tenant"):
@@ -116,7 +122,7 @@ async def until_shown(url: str) -> str:
             await asyncio.sleep(0.2)
 
 
-async def test_the_broker_counts_incidents_where_our_alert_looks(broker: SecuredBroker) -> None:
-    shown = await until_shown(f"{broker.monitoring_url}/actuator/prometheus")
+async def test_the_broker_counts_incidents_where_our_alert_looks(secured_broker: SecuredBroker) -> None:
+    shown = await until_shown(f"{secured_broker.monitoring_url}/actuator/prometheus")
 
     assert "zeebe_pending_incidents_total" in shown

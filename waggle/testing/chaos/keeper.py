@@ -1,15 +1,15 @@
 """Keep child processes running as an init system would, kill them on demand, and know what each one died of."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from waggle.processes import SUPERVISED
 from waggle.testing.chaos.crash_points import CrashPoints
@@ -19,6 +19,8 @@ _PAUSE_AFTER_A_FALL_S = 1.0
 """What ends by itself may do so at once, for ever."""
 _LOOK_EVERY_S = 0.02
 _RUNNING_WITHIN_S = 60.0
+
+_PRELOADED = "waggle.testing.chaos.crashing"
 
 Cause = Literal["killed", "crash point", "other"]
 """Killed by `Keeper.kill`; by its own hand at an armed point; or in a way that nobody asked for, which is a finding."""
@@ -38,6 +40,8 @@ class Child:
     """What asks it to end in good order."""
     ready_to_start: Callable[[], Awaitable[None]] | None = None
     """Awaited before each start; returns once nothing of the life before is in the way."""
+    is_part: bool = False
+    """A part of Waggle with crash points, of which *command* says which; its modules are loaded once for all starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,73 @@ def part(name: str, command: Sequence[str], environment: Mapping[str, str]) -> C
 
     It gives its *name* to the mail server, so that this knows whom it talks to.
     """
-    return Child(
-        name,
-        [sys.executable, "-m", "waggle.testing.chaos.crashing", *command],
-        {**environment, "WAGGLE_SMTP__HELLO_NAME": name},
-    )
+    return Child(name, command, {**environment, "WAGGLE_SMTP__HELLO_NAME": name}, is_part=True)
+
+
+class Process(Protocol):
+    """What is kept of a running child."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def send_signal(self, signal: int, /) -> None: ...
+    async def wait(self) -> int: ...
+
+
+class Forked:
+    """A part in a fork of a process that has loaded all modules: loading them is most of what a start costs.
+
+    The fork server has no thread, and has done nothing but load; it ends with this process.
+    """
+
+    def __init__(self, child: Child, log: Path) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["__main__", _PRELOADED])
+        self._process = context.Process(
+            target=_run_part, args=(list(child.command), {**os.environ, **child.environment}, log), name=child.name
+        )
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """As of an asyncio subprocess."""
+        return self._process.exitcode
+
+    def send_signal(self, signal: int, /) -> None:
+        """Send *signal*, unless it has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, signal)
+
+    async def wait(self) -> int:
+        """Return the exit code, once it has ended."""
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        if self.returncode is None:
+            loop.add_reader(self._process.sentinel, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(self._process.sentinel)
+        code = self.returncode
+        assert code is not None
+        return code
+
+
+def _run_part(command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    # Ctrl-C at a terminal is for the keeper to hear; it ends the others in order.
+    os.setsid()
+    with log.open("ab") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.environ[SUPERVISED] = str(os.getppid())
+    from waggle.testing.chaos.crashing import main  # noqa: PLC0415 -- it is loaded in the fork server
+
+    main(command, os.environ)
 
 
 class Keeper:
@@ -88,7 +154,7 @@ class Keeper:
         self._pids = folder / "pids"
         self._points = points
         self._end_within_s = end_within_s
-        self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._running: dict[str, Process] = {}
         self._killed: set[int] = set()
         self._ending = asyncio.Event()
         self._keeping: list[asyncio.Task[None]] = []
@@ -125,7 +191,7 @@ class Keeper:
         """
         pid = await self.running(name)
         self._killed.add(pid)
-        self._running[name].kill()
+        self._running[name].send_signal(signal.SIGKILL)
         return pid
 
     async def running(self, name: str) -> int:
@@ -151,25 +217,14 @@ class Keeper:
             self.deaths.append(death)
             await self._pause(_PAUSE_AFTER_A_FALL_S if death.cause == "other" else _PAUSE_S)
 
-    async def _start(self, child: Child) -> asyncio.subprocess.Process:
-        with (self._logs / f"{child.name}.log").open("ab") as out:
-            process = await asyncio.create_subprocess_exec(
-                *child.command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                env={**os.environ, **child.environment, SUPERVISED: str(os.getpid())},
-                # Ctrl-C at a terminal is for this process to hear; it ends the others in order.
-                start_new_session=True,
-                user=child.user,
-                group=child.user,
-                extra_groups=None if child.user is None else [],
-            )
+    async def _start(self, child: Child) -> Process:
+        log = self._logs / f"{child.name}.log"
+        process: Process = Forked(child, log) if child.is_part else await _executed(child, log)
         self._running[child.name] = process
         (self._pids / child.name).write_text(str(process.pid))
         return process
 
-    async def _ended(self, child: Child, process: asyncio.subprocess.Process) -> int:
+    async def _ended(self, child: Child, process: Process) -> int:
         """Return the exit code, once the process has died or everything ends."""
         life = asyncio.create_task(process.wait())
         ending = asyncio.create_task(self._ending.wait())
@@ -197,3 +252,19 @@ class Keeper:
                 await self._ending.wait()
         except TimeoutError:
             pass
+
+
+async def _executed(child: Child, log: Path) -> Process:
+    with log.open("ab") as out:
+        return await asyncio.create_subprocess_exec(
+            *child.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env={**os.environ, **child.environment, SUPERVISED: str(os.getpid())},
+            # Ctrl-C at a terminal is for this process to hear; it ends the others in order.
+            start_new_session=True,
+            user=child.user,
+            group=child.user,
+            extra_groups=None if child.user is None else [],
+        )
