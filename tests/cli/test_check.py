@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.services.planting import CART, SAMPLE, TABLE, Change, lay_out
+from tests.services.planting import CART, SAMPLE, SEGMENT, TABLE, Change, lay_out
 
 
 @pytest.fixture
@@ -67,6 +67,18 @@ def test_a_folder_can_be_named(waggle: CommandLine, shop: Path) -> None:
     plant(shop, TABLE, 'hitPolicy="FIRST"', 'hitPolicy="PRIORITY"')
 
     assert [each["file"] for each in found(waggle, str(shop / "bpmn" / "decisions"))] == [f"shop/{TABLE}"]
+
+
+def test_a_file_of_settings_is_looked_at_like_a_diagram(waggle: CommandLine, shop: Path) -> None:
+    assert "1 file looked at: all is well" in waggle("check", str(shop / SEGMENT)).out
+
+    plant(shop, SEGMENT, 'field = "consent"', 'field = "consents"')
+
+    said = waggle("check", str(shop / SEGMENT))
+    assert said.code == 1
+    text = " ".join(said.out.split())
+    assert "element newsletter-readers problem all, rule 1:" in text
+    assert "1 file looked at: 1 to mend" in text
 
 
 def test_a_draft_elsewhere_is_looked_at_as_if_it_stood_in_its_place(

@@ -19,6 +19,15 @@ SETTINGS = "config/journeys/sample-reminder.toml"
 FORM = "bpmn/forms/approve-sample.form"
 SCENARIO = "bpmn/scenarios/sample-reminder/replied.toml"
 PIECE = "bpmn/pieces/sample-piece.bpmn"
+SEGMENT = "config/segments/newsletter-readers.toml"
+CAMPAIGN = "config/campaigns/spring-news.toml"
+LOYALTY = "config/loyalty.toml"
+REPLENISHMENT = "config/replenishment.toml"
+WORDING = "config/consent-texts/marketing-email-1.en.md"
+PURPOSES = "config/consents.toml"
+PRIVACY = "config/privacy.toml"
+MAPPING = "config/mappings/erp-stock.toml"
+STATE = "config/state.toml"
 
 TASKS = find_tasks()
 
@@ -45,11 +54,16 @@ def lay_out(folder: Path) -> Path:
         *(bpmn / "journeys" / "abandoned-cart.bpmn", bpmn / "decisions" / "cart-offer.dmn"),
         *(bpmn / "pieces" / f"{piece}.bpmn" for piece in ("send-when-allowed", "issue-coupon", "wait-for-engagement")),
         *(bpmn / "engine-messages.toml", config / "coupons.toml", config / "journeys" / "abandoned-cart.toml"),
+        *(
+            bpmn.parent / file
+            for file in (SEGMENT, CAMPAIGN, LOYALTY, REPLENISHMENT, PURPOSES, PRIVACY, MAPPING, STATE)
+        ),
+        *(config / "consent-texts").glob("*.md"),
     ):
         put = folder / file.relative_to(bpmn.parent)
         put.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, put)
-    for message in ("abandoned-cart", "abandoned-cart-reminder", "confirm-email", "shared"):
+    for message in ("abandoned-cart", "abandoned-cart-reminder", "campaign-spring-news", "confirm-email", "shared"):
         shutil.copytree(config / "messages" / message, folder / "config" / "messages" / message)
     for name, to in (
         ("sample-reminder.bpmn", SAMPLE),

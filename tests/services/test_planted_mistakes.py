@@ -12,14 +12,23 @@ from typing import Any
 import pytest
 
 from tests.services.planting import (
+    CAMPAIGN,
     CART,
     CATALOGUE,
     FORM,
+    LOYALTY,
+    MAPPING,
     PIECE,
+    PRIVACY,
+    PURPOSES,
+    REPLENISHMENT,
     SAMPLE,
     SCENARIO,
+    SEGMENT,
     SETTINGS,
+    STATE,
     TABLE,
+    WORDING,
     Change,
     found_in,
     lay_out,
@@ -1061,7 +1070,6 @@ MISTAKES = [
         "sample-reminder.bpmn",
         "",
         change("</bpmn:definitions>", ""),
-        also=("catalogue-entries-have-diagrams", "settings-have-a-journey", "scenarios-name-what-is-there"),
     ),
     # Decision tables.
     planted(
@@ -1279,6 +1287,136 @@ MISTAKES = [
         'no message "abandoned-card"',
         change('template = "abandoned-cart"', 'template = "abandoned-card"'),
     ),
+    # What a running installation reads.
+    planted(
+        "a question to a role that does not exist",
+        SAMPLE,
+        "user-tasks-reach-people",
+        "Task_Approve",
+        'the candidate group "marketeer" is no role',
+        change('candidateGroups="marketer"', 'candidateGroups="marketer, marketeer"'),
+    ),
+    planted(
+        "a form with a field that our page cannot show",
+        FORM,
+        UNREADABLE,
+        "approve-sample.form",
+        "which our page cannot show",
+        change('"type": "number"', '"type": "datetime"'),
+        also=("user-tasks-reach-people",),
+    ),
+    planted(
+        "a segment that asks for what no customer has",
+        SEGMENT,
+        "segments-can-be-read",
+        "newsletter-readers",
+        "all, rule 1: ",
+        change('field = "consent"', 'field = "consents"'),
+    ),
+    planted(
+        "a segment with a key that is unknown",
+        SEGMENT,
+        "segments-can-be-read",
+        "newsletter-readers",
+        "unknown field `everybody`",
+        change("\nall = [", "\neverybody = ["),
+    ),
+    planted(
+        "a campaign for a segment that does not exist",
+        CAMPAIGN,
+        "campaigns-can-be-run",
+        "spring-news",
+        'there is no segment "newsletter-reader"',
+        change('segment = "newsletter-readers"', 'segment = "newsletter-reader"'),
+    ),
+    planted(
+        "a campaign with the mail of another occasion",
+        CAMPAIGN,
+        "campaigns-can-be-run",
+        "spring-news",
+        "belongs to an order",
+        change('template = "campaign-spring-news"', 'template = "confirm-email"'),
+    ),
+    planted(
+        "a campaign that lasts in words",
+        CAMPAIGN,
+        "campaigns-can-be-run",
+        "spring-news",
+        "duration",
+        change('valid_for = "P3D"', 'valid_for = "3 days"'),
+    ),
+    planted(
+        "levels in the wrong order",
+        LOYALTY,
+        "loyalty-levels-rise",
+        "loyalty",
+        "from the lowest to the highest",
+        change("from_points = 600", "from_points = 100"),
+    ),
+    planted(
+        "a product that lasts for a number",
+        REPLENISHMENT,
+        "products-last-for-a-time",
+        "replenishment",
+        "honey-500g: Invalid ISO8601 duration",
+        change('# "honey-500g" = "P30D"', '"honey-500g" = "30"'),
+    ),
+    planted(
+        "a wording without a language",
+        WORDING,
+        "wordings-are-named-by-version-and-language",
+        "marketing-email-1",
+        "name it <version>.<language>.md",
+        change("", ""),
+    ),
+    planted(
+        "a purpose whose wording is not there",
+        PURPOSES,
+        "purposes-can-be-explained",
+        "consents",
+        "config/consent-texts/marketing-email-2.en.md is missing",
+        change('text = "marketing-email-1"', 'text = "marketing-email-2"'),
+    ),
+    planted(
+        "a table that does not say whose its rows are",
+        PRIVACY,
+        "the-privacy-map-can-be-read",
+        "privacy",
+        "no subject says about whom",
+        change('subject = "customer_id"', "", "[table.customers]"),
+    ),
+    planted(
+        "a field that no event has, told to others",
+        PRIVACY,
+        "the-privacy-map-can-be-read",
+        "privacy",
+        "[disclosure.crm] mail is no personal field",
+        change("[record]", '[disclosure.crm]\nfields = ["mail"]\n\n[record]'),
+    ),
+    planted(
+        "a mapping to an event that does not exist",
+        MAPPING,
+        "mappings-can-be-read",
+        "erp-stock",
+        "stock-change",
+        change('type = "stock-changed"', 'type = "stock-change"'),
+    ),
+    planted(
+        "a mapping that is no TOML",
+        MAPPING,
+        "mappings-can-be-read",
+        "erp-stock",
+        "(at line",
+        change("[[event]]", "[[event]"),
+    ),
+    planted(
+        "a rule for a field that no product has",
+        STATE,
+        "preferred-sources-are-for-fields",
+        "state",
+        "[product] colour is not there",
+        change("# [product]\n# price", '[product]\ncolour = { prefer = ["erp"] }\n# price'),
+    ),
 ]
 
 
@@ -1302,6 +1440,8 @@ def test_it_is_found_and_said_what_happens_and_how_to_mend_it(
     shutil.copytree(whole, shop)
     if mistake.rule == "settings-have-a-journey":
         shutil.copy(shop / SETTINGS, shop / "config/journeys/sample-remainder.toml")
+    if mistake.file == WORDING:
+        shutil.copy(shop / WORDING, shop / "config/consent-texts/marketing-email-1.md")
     if mistake.rule == "element-templates-are-there":
         (shop / ".camunda/element-templates").mkdir(parents=True)
         (shop / ".camunda/element-templates/send.json").write_text('{"id": "waggle:send"}', encoding="utf-8")

@@ -40,7 +40,7 @@ def check(
     sarif_file: Annotated[Path | None, Parameter(name="--sarif")] = None,
     junit_file: Annotated[Path | None, Parameter(name="--junit")] = None,
 ) -> int:
-    """Look for mistakes in journeys, pieces, decisions, forms, messages and scenarios; the exit code is 1 if there are.
+    """Look for mistakes in journeys, all they are made of, and all settings; the exit code is 1 if there are any.
 
     Each finding says which element it is about, what happens if it is ignored, and how to mend it. The list of all
     rules is docs/checks.md. Nothing runs and nothing is deployed. Without Node, what only bpmnlint finds is left out,
@@ -66,7 +66,7 @@ def check(
 
 
 def examine(bpmn_dir: Path, config_dir: Path, files: Sequence[Path] = ()) -> Checked:
-    """Check *files*, or everything in *bpmn_dir* and what belongs to it.
+    """Check *files*, or everything in *bpmn_dir* and *config_dir*.
 
     Raises:
         BadSettings: FILE_MISSING; or the catalogue or a file of settings cannot be read.
@@ -78,7 +78,8 @@ def examine(bpmn_dir: Path, config_dir: Path, files: Sequence[Path] = ()) -> Che
     elsewhere = [file for file in chosen if not file.is_relative_to(bpmn_dir.resolve())]
     drafts = [file for file in elsewhere if file.suffix in (".bpmn", ".dmn", ".form")]
     found = check_diagrams(bpmn_dir, config_dir, find_tasks(), drafts)
-    looked_at = sorted({*(file for file in bpmn_dir.rglob("*") if file.is_file()), *drafts})
+    own = (file for folder in (bpmn_dir, config_dir) for file in folder.rglob("*") if file.is_file())
+    looked_at = sorted({*own, *drafts})
     if chosen:
         looked_at = [file for file in looked_at if _is_meant(file, chosen)]
         found = [finding for finding in found if _is_meant(finding.file, chosen)]

@@ -27,7 +27,11 @@ class Words:
 
 WORDS: Final[Mapping[str, Words]] = {
     "import": Words(
-        "the file cannot be read as a diagram", _REFUSED, "open it in Modeler and save it", with_message=True
+        "the file cannot be read as a diagram",
+        _REFUSED,
+        "open it in Modeler and save it",
+        ("files-can-be-read",),
+        with_message=True,
     ),
     "ad-hoc-sub-process": Words(
         "it is an ad-hoc sub-process with what cannot be in one",
@@ -309,14 +313,15 @@ def in_words(found: Iterable[Mapping[str, Any]], own: Iterable[Finding]) -> list
     for each in found:
         rule = str(each["rule"]).rpartition("/")[2]
         words = WORDS.get(rule, _OTHERWISE)
-        file, element = Path(each["file"]), str(each.get("id") or "")
+        file = Path(each["file"])
+        element = str(each.get("id") or file.name)
         if any((file, element, other) in said for other in words.told_by):
             continue
         message = f" ({each['message']})" if words.with_message or rule not in WORDS else ""
         told[
             Finding(
                 file,
-                element or file.name,
+                element,
                 " ".join(str(each.get("name") or "").split()),
                 words.problem + message,
                 words.consequence,

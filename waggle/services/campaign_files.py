@@ -62,24 +62,32 @@ def load_campaign_book(config_dir: Path, segments: Collection[str], templates: M
     Raises:
         BadSettings: CAMPAIGN_WRONG, or CAMPAIGN_UNREADABLE; the message says how to mend it.
     """
-    found = {}
-    for file in sorted((config_dir / "campaigns").glob("*.toml")):
-        try:
-            campaign = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), CampaignFile)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-            raise BadSettings("CAMPAIGN_UNREADABLE", f"{file}: {error}") from error
-        if problem := _problem(campaign, segments, templates):
-            raise BadSettings("CAMPAIGN_WRONG", f"{file}: {problem}")
-        found[file.stem] = campaign
-    return CampaignBook(found)
+    purposes = {name: templates.declaration(name).purpose for name in templates.names}
+    files = sorted((config_dir / "campaigns").glob("*.toml"))
+    return CampaignBook({file.stem: load_campaign(file, segments, purposes) for file in files})
 
 
-def _problem(campaign: CampaignFile, segments: Collection[str], templates: MessageTemplates) -> str:
+def load_campaign(file: Path, segments: Collection[str], purposes: Mapping[str, str]) -> CampaignFile:
+    """Read one file; *purposes* says of every message what it is sent for.
+
+    Raises:
+        BadSettings: CAMPAIGN_WRONG, or CAMPAIGN_UNREADABLE.
+    """
+    try:
+        campaign = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), CampaignFile)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadSettings("CAMPAIGN_UNREADABLE", f"{file}: {error}") from error
+    if problem := _problem(campaign, segments, purposes):
+        raise BadSettings("CAMPAIGN_WRONG", f"{file}: {problem}")
+    return campaign
+
+
+def _problem(campaign: CampaignFile, segments: Collection[str], purposes: Mapping[str, str]) -> str:
     if campaign.segment not in segments:
         return f'there is no segment "{campaign.segment}": use one of {", ".join(sorted(segments)) or "none yet"}'
-    if campaign.template not in templates.names:
+    if campaign.template not in purposes:
         return f'there is no message "{campaign.template}" in config/messages'
-    if templates.declaration(campaign.template).purpose == TRANSACTIONAL:
+    if purposes[campaign.template] == TRANSACTIONAL:
         return f'the message "{campaign.template}" belongs to an order and cannot be a campaign\'s'
     if campaign.valid_for <= timedelta():
         return "valid_for has to be a duration above zero, such as P3D"

@@ -77,17 +77,24 @@ def load_consent_texts(config_dir: Path) -> ConsentTextBook:
     Raises:
         BadSettings: CONSENT_TEXT_WRONG, a file has no version and language in its name, or is not UTF-8.
     """
-    texts = {}
-    for file in sorted((config_dir / "consent-texts").glob("*.md")):
-        named = _NAME.fullmatch(file.stem)
-        if named is None:
-            raise BadSettings("CONSENT_TEXT_WRONG", f"{file}: name it <version>.<language>.md")
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadSettings("CONSENT_TEXT_WRONG", f"{file}: it cannot be read as UTF-8") from error
-        texts[named["version"], named["language"]] = ConsentText(named["version"], named["language"], text)
-    return ConsentTextBook(texts)
+    found = [load_consent_text(file) for file in sorted((config_dir / "consent-texts").glob("*.md"))]
+    return ConsentTextBook({(each.version, each.language): each for each in found})
+
+
+def load_consent_text(file: Path) -> ConsentText:
+    """Read one wording.
+
+    Raises:
+        BadSettings: CONSENT_TEXT_WRONG.
+    """
+    named = _NAME.fullmatch(file.stem)
+    if named is None:
+        raise BadSettings("CONSENT_TEXT_WRONG", f"{file}: name it <version>.<language>.md")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSettings("CONSENT_TEXT_WRONG", f"{file}: it cannot be read as UTF-8") from error
+    return ConsentText(named["version"], named["language"], text)
 
 
 class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,6 +19,15 @@ from waggle.services.journeys import load_journeys
 UNREADABLE = "files-can-be-read"
 """Rule of files that cannot be read at all."""
 
+_SAY_WHAT_IS_MISSING = frozenset(
+    {
+        "called-pieces-exist",
+        "catalogue-entries-have-diagrams",
+        "scenarios-name-what-is-there",
+        "settings-have-a-journey",
+    }
+)
+
 Thing = TypeVar("Thing", Diagram, Decision, FormFile)
 
 
@@ -34,7 +43,7 @@ def check_diagrams(
     """
     found: list[Finding] = []
     known = surroundings(bpmn_dir, config_dir, tasks, drafts, found)
-    found += findings_of(known)
+    found = _without_consequences([*found, *findings_of(known)])
     return sorted(dict.fromkeys(found), key=lambda finding: (finding.file, finding.element, finding.problem))
 
 
@@ -104,6 +113,16 @@ def _by_id(things: Iterable[Thing], name: Callable[[Thing], str], found: list[Fi
             )
         named[name(thing)] = thing
     return named
+
+
+def _without_consequences(found: Sequence[Finding]) -> list[Finding]:
+    """Leave out that a diagram is missing which cannot be read: who mended that would remove what is right."""
+    unread = [f'"{each.file.stem}"' for each in found if each.rule == UNREADABLE and each.file.suffix == ".bpmn"]
+    return [
+        each
+        for each in found
+        if each.rule not in _SAY_WHAT_IS_MISSING or not any(name in each.problem for name in unread)
+    ]
 
 
 def _purpose(file: Path) -> str:

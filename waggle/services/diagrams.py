@@ -95,6 +95,8 @@ class Node:
     repetition: Repetition | None = None
     form: str | None = None
     form_binding: str | None = None
+    groups: tuple[str, ...] = ()
+    """Roles of which one answers a user task; none: whoever may answer at all."""
     is_engine_user_task: bool = False
     """A user task of the newer kind, which is no job."""
     compensates: bool = False
@@ -286,6 +288,7 @@ def _node(found: ET.Element, kind: str, parent: str, declared: _Declared) -> Nod
         repetition=_repetition(found),
         form=_extension(found, "formDefinition", "formId") or _extension(found, "formDefinition", "formKey"),
         form_binding=_extension(found, "formDefinition", "bindingType"),
+        groups=_listed(_extension(found, "assignmentDefinition", "candidateGroups")),
         is_engine_user_task=_is_engine_user_task(found),
         compensates=found.get("isForCompensation") == "true",
         compensated=awaited.get("activityRef"),
@@ -365,6 +368,10 @@ def _timer(definition: ET.Element) -> tuple[str, str] | None:
 def _extension(element: ET.Element, name: str, attribute: str) -> str | None:
     found = element.find(f"{_MODEL}extensionElements/{_ZEEBE}{name}")
     return found.get(attribute) if found is not None else None
+
+
+def _listed(words: str | None) -> tuple[str, ...]:
+    return tuple(each.strip() for each in (words or "").split(",") if each.strip())
 
 
 def _mappings(element: ET.Element, kind: str) -> tuple[tuple[str, str], ...]:

@@ -20,6 +20,7 @@ from waggle.services.diagram_rules import (
     named_things,
     naming,
     paths,
+    running,
     tables,
     tasks,
     times,
@@ -127,6 +128,15 @@ SURROUNDING_RULES: Final[tuple[Callable[[Surroundings], Iterator[Finding]], ...]
     beside.forms_have_a_version,
     beside.message_templates_can_be_filled,
     beside.scenarios_name_what_is_there,
+    running.segments_can_be_read,
+    running.campaigns_can_be_run,
+    running.loyalty_levels_rise,
+    running.products_last_for_a_time,
+    running.wordings_are_named_by_version_and_language,
+    running.purposes_can_be_explained,
+    running.the_privacy_map_can_be_read,
+    running.mappings_can_be_read,
+    running.preferred_sources_are_for_fields,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, Final, get_args
 
 from waggle.domain.approval import Answer
+from waggle.domain.role import ROLES
 from waggle.services.diagram_rules.flowing import flowing, formula_in
 from waggle.services.diagram_rules.surroundings import Surroundings
 from waggle.services.diagram_rules.telling import about, choose, listed
@@ -149,7 +150,7 @@ def the_enrolment_is_opened_first(diagram: Diagram, _known: Surroundings) -> Ite
 
 
 def user_tasks_reach_people(diagram: Diagram, known: Surroundings) -> Iterator[Finding]:
-    """A person's task is of the kind that is a job, and shows a form of bpmn/forms that is bound to the deployment."""
+    """A person's task is a job, for roles that there are, and shows a form of bpmn/forms bound to the deployment."""
     for node in diagram.nodes.values():
         if node.kind != "userTask":
             continue
@@ -185,6 +186,15 @@ def user_tasks_reach_people(diagram: Diagram, known: Surroundings) -> Iterator[F
                 "running journeys ask by a form that was deployed after them",
                 'set Binding to "deployment"',
             )
+        for group in node.groups:
+            if group not in ROLES:
+                yield about(
+                    diagram,
+                    node,
+                    f'the candidate group "{group}" is no role',
+                    "no worker starts, so that every journey stands still",
+                    choose(group, ROLES),
+                )
 
 
 def answers_of_people_exist(diagram: Diagram, known: Surroundings) -> Iterator[Finding]:
