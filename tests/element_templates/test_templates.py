@@ -16,6 +16,7 @@ from waggle.element_templates import (
     Project,
     TemplateInUse,
     element_templates,
+    links,
     missing_templates,
     plan,
     read_folder,
@@ -109,6 +110,14 @@ def test_what_modeler_finds_is_what_the_project_says() -> None:
         "run `waggle templates`"
     )
     assert missing_templates(used, found.values()) == []
+
+
+def test_the_journeys_that_come_with_it_show_the_fields_of_their_steps() -> None:
+    known = [content for name, content in read_folder(SHIPPED).items() if "/" not in name]
+
+    left = {file.name: found for file in sorted(shipped("bpmn").rglob("*.bpmn")) if (found := links(file, known))}
+
+    assert left == {}, "run `waggle templates --link`"
 
 
 def test_each_passes_the_validator_of_modeler(generated: list[dict[str, Any]]) -> None:
@@ -241,6 +250,15 @@ def with_more_fields() -> Task:
 def test_writing_the_same_again_changes_nothing(project: Project, tmp_path: Path) -> None:
     assert {kind for _, kind, _ in written(tmp_path, made(project))} == {"new"}
     assert written(tmp_path, made(project)) == []
+
+
+def test_a_first_folder_has_the_versions_that_diagrams_from_elsewhere_were_tied_to(
+    project: Project, tmp_path: Path
+) -> None:
+    used = replace(USED, version=3)
+
+    assert ("waggle.task.grant-points", "new", 3) in written(tmp_path, made(project), used)
+    assert missing_templates([used], read_folder(tmp_path).values()) == []
 
 
 def test_a_version_rises_when_a_diagram_would_get_something_else(project: Project, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def plan(wanted: Sequence[Json], found: Mapping[str, Json], used: Iterable[Templ
     target: dict[str, Json] = {}
     for each in wanted:
         before = current.get(each["id"])
-        version = _version(each, before, found.values())
+        version = _version(each, before, found.values(), in_use)
         target[_file(each["id"])] = {**each, "version": version}
         changes += _change(each, before, version)
     for content in found.values():
@@ -126,10 +126,13 @@ def _used_in(file: Path) -> Iterator[TemplateInUse]:
             yield TemplateInUse(file, element.get("id", ""), template, int(version))
 
 
-def _version(wanted: Json, before: Json | None, known: Iterable[Json]) -> int:
+def _version(wanted: Json, before: Json | None, known: Iterable[Json], in_use: Iterable[tuple[str, int]]) -> int:
     if before is not None and _matter(before) == _matter(wanted):
         return int(before["version"])
-    return max((int(each["version"]) for each in known if each["id"] == wanted["id"]), default=0) + 1
+    there = [int(each["version"]) for each in known if each["id"] == wanted["id"]]
+    # Diagrams that came without a folder of templates were tied to what is the newest version where they are from.
+    used = [version for template, version in in_use if template == wanted["id"]]
+    return max(there) + 1 if there else max(used, default=1)
 
 
 def _change(wanted: Json, before: Json | None, version: int) -> Iterator[Change]:

@@ -1,7 +1,7 @@
 """Tie elements that were drawn without a ready-made step to the one that says the same: Modeler then shows its fields.
 
-Only two attributes are added, and only where the step says all that the element says: what Modeler then hides, it would
-not show.
+Only attributes are added (the step, its version and its picture), and only where the step says all that the element
+says: what Modeler then hides, it would not show.
 """
 
 import re
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import quoteattr
 
 from waggle.services.diagrams import parse_xml
 
@@ -29,6 +30,8 @@ class Link:
     element: str
     template: str
     version: int
+    icon: str
+    """Picture of the step as a data URI, or nothing."""
 
 
 def links(file: Path, templates: Iterable[Json]) -> list[Link]:
@@ -48,7 +51,8 @@ def links(file: Path, templates: Iterable[Json]) -> list[Link]:
             (each for each in known if said and _kind(element) == _wanted(each) and _covers(each, said)), None
         )
         if fitting is not None:
-            found.append(Link(element.get("id", ""), fitting["id"], fitting["version"]))
+            icon = fitting.get("icon", {}).get("contents", "")
+            found.append(Link(element.get("id", ""), fitting["id"], fitting["version"], icon))
     return found
 
 
@@ -56,8 +60,10 @@ def tied(text: str, wanted: Iterable[Link]) -> str:
     """Return a diagram's text with the attributes added; everything else stays as it is, byte for byte."""
     for link in wanted:
         attributes = f' zeebe:modelerTemplate="{link.template}" zeebe:modelerTemplateVersion="{link.version}"'
+        if link.icon:
+            attributes += f" zeebe:modelerTemplateIcon={quoteattr(link.icon)}"
         opening = re.compile(rf'(<bpmn:\w+ [^<>]*?\bid="{re.escape(link.element)}")')
-        text = opening.sub(rf"\g<1>{attributes}", text, count=1)
+        text = opening.sub(r"\g<1>" + attributes.replace("\\", r"\\"), text, count=1)
     return text
 
 
