@@ -17,6 +17,8 @@ class AudienceWebhookSettings:
     """As the receiver knows it: `whsec_` and base64."""
     keeper: str = "audience_webhook"
     """How the receiver is called in the register of transfers."""
+    allow_private: bool = False
+    """True: the receiver may have an address that the internet does not reach."""
     timeout_s: float = 15.0
     """For connecting and for the answer."""
 

@@ -1,6 +1,5 @@
 """Calls about audiences, as a receiver sees them."""
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -11,6 +10,7 @@ from standardwebhooks import Webhook
 
 from connectors.audience_webhook import AudienceWebhookSettings
 from connectors.audience_webhook.client import AudienceWebhook, hashed
+from tests.connectors.receiver import Receiver, receiving
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings, OutcomeUnknown, PermanentFailure, TemporaryFailure
 
@@ -19,43 +19,16 @@ pytestmark = pytest.mark.anyio
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes 123").decode()
 
 
-class Receiver:
-    """A small HTTP server that remembers calls and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.calls: list[tuple[dict[str, str], bytes]] = []
-        self.status: int | None = 204
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().split("\r\n")
-                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-                self.calls.append((headers, await reader.readexactly(int(headers["content-length"]))))
-                if self.status is None:
-                    break
-                writer.write(f"HTTP/1.1 {self.status} x\r\nContent-Length: 0\r\n\r\n".encode())
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    yield receiver
-    server.close()
+    async with receiving() as receiver:
+        yield receiver
 
 
 @pytest.fixture
 async def audience(receiver: Receiver) -> AsyncIterator[AudienceWebhook]:
     webhook = AudienceWebhook(
-        AudienceWebhookSettings(url=f"http://127.0.0.1:{receiver.port}/members", secret=Secret(SECRET), keeper="ads")
+        AudienceWebhookSettings(url=receiver.url, secret=Secret(SECRET), keeper="ads", allow_private=True)
     )
     yield webhook
     await webhook.close()
@@ -99,24 +72,38 @@ async def test_a_repeat_carries_the_same_id(audience: AudienceWebhook, receiver:
 async def test_answers_become_our_words_for_them(
     audience: AudienceWebhook, receiver: Receiver, status: int | None, error: type[Exception], code: str
 ) -> None:
-    receiver.status = status
+    receiver.answer = None
+    if status is not None:
+        receiver.answers(status)
 
     with pytest.raises(error, match=code):
         await audience.add("a", "ada@example.com", key="effect-1")
 
 
 async def test_a_removal_whose_answer_is_lost_is_tried_again(audience: AudienceWebhook, receiver: Receiver) -> None:
-    receiver.status = None
+    receiver.answer = None
 
     with pytest.raises(TemporaryFailure, match="AUDIENCE_ANSWER_LOST"):
         await audience.remove("a", "member", key="effect-1")
 
 
-async def test_who_cannot_be_reached_is_tried_again_later(receiver: Receiver) -> None:
-    webhook = AudienceWebhook(AudienceWebhookSettings(url="http://127.0.0.1:9/members", secret=Secret(SECRET)))
+async def test_who_cannot_be_reached_is_tried_again_later() -> None:
+    settings = AudienceWebhookSettings(url="http://127.0.0.1:9/members", secret=Secret(SECRET), allow_private=True)
+    webhook = AudienceWebhook(settings)
 
     with pytest.raises(TemporaryFailure, match="AUDIENCE_UNREACHABLE"):
         await webhook.add("a", "ada@example.com", key="effect-1")
+    await webhook.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+async def test_an_address_that_only_this_machine_reaches_is_not_called(receiver: Receiver, host: str) -> None:
+    webhook = AudienceWebhook(AudienceWebhookSettings(url=f"https://{host}:{receiver.port}/", secret=Secret(SECRET)))
+
+    with pytest.raises(TemporaryFailure, match="AUDIENCE_UNREACHABLE"):
+        await webhook.add("a", "ada@example.com", key="effect-1")
+
+    assert receiver.calls == []
     await webhook.close()
 
 

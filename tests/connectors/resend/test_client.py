@@ -211,4 +211,4 @@ def test_it_is_chosen_by_writing_its_section(tmp_path: Path) -> None:
     """The section [smtp] of the shipped settings gives way."""
     app = App(load_settings({"WAGGLE_HOME": str(tmp_path), "WAGGLE_RESEND__API_KEY": "re_key"}))
 
-    assert isinstance(app.provider(EmailSender), ResendSender)
+    assert isinstance(app.systems.provider(EmailSender), ResendSender)

@@ -1,18 +1,16 @@
 """Signed webhooks, as a receiver sees them."""
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 
 import pytest
 from standardwebhooks import Webhook
 
 from connectors.signed_webhook import SignedWebhookSettings
-from connectors.signed_webhook.addresses import is_public
 from connectors.signed_webhook.stream import SignedWebhookStream
+from tests.connectors.receiver import Receiver, receiving
 from waggle.domain.secret import Secret
 from waggle.errors import BadSettings, PermanentFailure, TemporaryFailure
 from waggle.ports.sources import OutEvent
@@ -22,40 +20,10 @@ pytestmark = pytest.mark.anyio
 SECRET = "whsec_" + base64.b64encode(b"a secret of 24 bytes 123").decode()
 
 
-class Receiver:
-    """A small HTTP server that remembers calls and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.calls: list[tuple[dict[str, str], bytes]] = []
-        self.answer = b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n"
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/facts?tenant=1"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().split("\r\n")
-                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-                headers[":request"] = lines[0]
-                self.calls.append((headers, await reader.readexactly(int(headers["content-length"]))))
-                writer.write(self.answer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    yield receiver
-    server.close()
+    async with receiving() as receiver:
+        yield receiver
 
 
 @asynccontextmanager
@@ -139,31 +107,6 @@ async def test_an_address_that_only_this_machine_reaches_is_as_unreachable_as_an
 
     assert (raised.value.code, raised.value.message) == ("WEBHOOK_UNREACHABLE", "the receiver cannot be reached")
     assert receiver.calls == []
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:2800:220:1::1", True),
-        ("127.0.0.1", False),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104 -- nobody binds to it
-        ("224.0.0.1", False),
-        ("255.255.255.255", False),
-        ("::", False),
-        ("::1", False),
-        ("fe80::1", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("64:ff9b::7f00:1", False),
-        ("2002:7f00:1::", False),
-    ],
-)
-def test_only_what_the_whole_internet_means_is_public(address: str, public: bool) -> None:
-    assert is_public(ip_address(address)) is public
 
 
 @pytest.mark.parametrize(
