@@ -2,6 +2,7 @@
 
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -50,5 +51,11 @@ def load(where: str) -> type:
 def _modules(package: ModuleType, group: str) -> Iterator[ModuleType]:
     for found in pkgutil.iter_modules(package.__path__):
         yield import_module(f"{package.__name__}.{found.name}")
-    for entry in entry_points(group=group):
-        yield import_module(entry.value)
+    for name in _entries(group):
+        yield import_module(name)
+
+
+@cache
+def _entries(group: str) -> tuple[str, ...]:
+    """Return the modules that other distributions enter in *group*; to look costs a file for each distribution."""
+    return tuple(entry.value for entry in entry_points(group=group))

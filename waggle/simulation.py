@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
+from waggle.engine.fence import Fence
 from waggle.engine.local import advance_clock
 from waggle.engine.records import RecordStream
 from waggle.errors import TemporaryFailure
@@ -28,9 +28,9 @@ class Simulation:
         records: RecordStream,
         engine_home: Path,
         clock: Clock,
-        fence: Callable[[], Awaitable[None]] | None = None,
+        fence: Fence | None = None,
     ) -> None:
-        """*fence* returns once all that the engine did was seen; without one, a moment of silence counts as that."""
+        """*fence* shows when all that the engine did was seen; without one, a moment of silence counts as that."""
         self._fence = fence
         self._store = store
         self._records = records
@@ -48,21 +48,20 @@ class Simulation:
             TemporaryFailure: STILL_BUSY, naming what goes on, after a minute and a half on the wall's clock.
         """
         end_s = time.monotonic() + _PATIENCE_S
-        before, since_s, is_fenced = None, time.monotonic(), False
+        before, since_s = None, time.monotonic()
         while True:
+            # First the store: what the relay took from there before, the records below are sure to hold.
             overview = await look(self._store)
+            is_fenced = await self._fenced(overview)
             busy, mark = self._in_engine(overview.running)
-            picture = (overview, mark)
-            if busy or overview.under_way or picture != before:
-                before, since_s, is_fenced = picture, time.monotonic(), False
-            elif is_fenced or (self._fence is None and time.monotonic() - since_s >= _QUIET_S):
+            picture = None if busy or overview.under_way else (overview, mark)
+            if picture is None or picture != before:
+                before, since_s = picture, time.monotonic()
+            elif is_fenced or time.monotonic() - since_s >= _QUIET_S:
                 return
             if time.monotonic() > end_s:
                 raise TemporaryFailure("STILL_BUSY", f"{_told(overview)}; in the engine: {busy or 'nothing'}")
-            if self._fence is not None and not busy and not overview.under_way:
-                await self._fence()
-                is_fenced = True
-            else:
+            if picture is None or not is_fenced:
                 await asyncio.sleep(_LOOK_EVERY_S)
 
     async def advance(self, seconds: float) -> None:
@@ -83,6 +82,16 @@ class Simulation:
         with self._records.ledger() as ledger:
             return len(ledger.incidents)
 
+    async def _fenced(self, overview: Overview) -> bool:
+        """Let the records show all that the engine has done, where that can matter, and return whether they do."""
+        if self._fence is None or overview.under_way:
+            return False
+        # Records that come one by one show soon enough that something goes on.
+        if not self._fence.hurries and self._in_engine(overview.running)[0]:
+            return False
+        await self._fence.passed()
+        return True
+
     def _in_engine(self, running: int) -> tuple[str, object]:
         """Say what goes on in the engine without any timer, and give a mark that changes whenever something happens.
 
@@ -96,8 +105,8 @@ class Simulation:
             begun = sum(instance.parent_key is None for instance in ledger.open_instances.values())
             if ledger.open_instances.keys() - ledger.resting() or begun < running:
                 doing.append("journeys on their way")
-            # Not how many ended: the fence's own do.
-            mark = (len(ledger.open_instances), len(ledger.jobs), len(ledger.timers), len(ledger.subscriptions))
+            seen = (ledger.open_instances, ledger.jobs, ledger.timers, ledger.subscriptions)
+            mark = (ledger.ended_instances, *(len(each) for each in seen))
         return ", ".join(doing), mark
 
 

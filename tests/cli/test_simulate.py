@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from waggle.cli import main
-from waggle.cli.simulate import _conclude, _document, _draw, _tell
+from waggle.cli.simulating import _conclude, _document, _draw, _tell
 from waggle.resources import shipped
 from waggle.scenarios.performance import Performance
 from waggle.scenarios.scenario import Expectation, Scenario

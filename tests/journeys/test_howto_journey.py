@@ -19,8 +19,13 @@ from waggle.element_templates import (
 )
 from waggle.engine.local import RunningEngine
 from waggle.engine.records import RecordStream
+from waggle.http_api import http_api
 from waggle.registry import find_tasks
 from waggle.resources import shipped
+from waggle.scenarios.house import open_stage
+from waggle.scenarios.player import Player
+from waggle.scenarios.scenario import read_scenario
+from waggle.scenarios.selection import Library
 from waggle.services.diagram_checks import check_diagrams
 from waggle.services.diagrams import read_diagram
 from waggle.testing.journeys import House, opened
@@ -92,12 +97,25 @@ async def test_an_order_of_a_shopify_shop_is_thanked_for_two_days_later(
         assert enrolment.outcome == "noted"
 
 
+@pytest.mark.engine
+async def test_its_scenario_goes_as_it_says(
+    shop: Path, engine: RunningEngine, records: RecordStream, tmp_path: Path
+) -> None:
+    async with open_stage(engine, records) as stage:
+        player = Player(stage, Library(shop / "bpmn"), shop / "config", tmp_path)
+        await player.deploy([JOURNEY])
+        played = await player.play(read_scenario(shop / f"bpmn/scenarios/{JOURNEY}/note.toml"))
+
+    assert played.differences == []
+    assert [each.template for each in played.mails] == ["thank-you-note"]
+
+
 async def call(house: House, topic: str, sample: str) -> None:
     """Let the shop call as Shopify does."""
-    connector = house.app.webhooks()._receivers["shop-main"]  # the shop signs with the same secret
+    connector = house.app.sources.webhooks()._receivers["shop-main"]  # the shop signs with the same secret
     body = SHOPIFY.body(sample)
     headers = dict(connector.sign(topic, body, f"d-{sample}", house.now()))
-    asgi: Any = house.app.api()
+    asgi: Any = http_api(house.app)
     transport = httpx.ASGITransport(app=asgi)
     async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
         answer = await client.post("/v1/webhooks/shop-main", content=body, headers=headers)

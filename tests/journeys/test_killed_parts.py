@@ -20,7 +20,7 @@ from waggle.engine.local import EngineOptions
 from waggle.engine.local.progress import Silent
 from waggle.engine.records import RecordStream
 from waggle.installation import Installation, installed
-from waggle.mailbox import read_arrivals
+from waggle.mailbox.arrivals import read_arrivals
 from waggle.settings import load_settings
 from waggle.simulation import Simulation
 from waggle.testing.ports import own_ports
@@ -100,7 +100,7 @@ async def opened(folder: Path) -> AsyncIterator[Shop]:
             httpx.AsyncClient(base_url=app.settings.api.public_url, trust_env=False) as client,
         ):
             simulation = Simulation(app.store, records, app.settings.engine_home, app.clock)
-            yield Shop(installation, simulation, await app.write_keys.create("shop"), client)
+            yield Shop(installation, simulation, await app.accounts.write_keys.create("shop"), client)
     app.close()
 
 
@@ -119,7 +119,8 @@ async def test_no_kill_of_any_part_makes_a_mail_twice_or_none(tmp_path: Path) ->
         await sending
 
         mails = shop.mails()
-        in_doubt = [row for row in shop.installation.app.tables(["messages"])["messages"] if row["state"] == "in_doubt"]
+        messages = shop.installation.app.database.tables(["messages"])["messages"]
+        in_doubt = [row for row in messages if row["state"] == "in_doubt"]
 
     assert set(mails.values()) == {1}
     # A mail whose answer was lost to a kill counts as in doubt: it may have arrived, and is never sent again.

@@ -18,8 +18,10 @@ import pytest
 from waggle.domain.message import Message
 from waggle.engine.local import RunningEngine
 from waggle.engine.records import RecordStream
+from waggle.http_api import http_api
 from waggle.listening import listening
-from waggle.mailbox import open_mailbox, read_arrivals
+from waggle.mailbox.arrivals import read_arrivals
+from waggle.mailbox.run import open_mailbox
 from waggle.resources import shipped
 from waggle.testing.journeys import House, opened
 
@@ -244,13 +246,13 @@ async def test_when_the_budget_is_spent_the_mail_goes_without_a_coupon(
 @asynccontextmanager
 async def browser(house: House) -> AsyncIterator[httpx.AsyncClient]:
     """Speak HTTP to the API as it is wired."""
-    api: Any = house.app.api()  # two libraries' names of one protocol
+    api: Any = http_api(house.app)  # two libraries' names of one protocol
     async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api") as client:
         yield client
 
 
 async def test_an_event_that_is_delivered_twice_makes_one_journey_and_one_mail(house: House) -> None:
-    key = await house.app.write_keys.create("shop")
+    key = await house.app.accounts.write_keys.create("shop")
     await house.shopper("ada")
     data = {
         "cart_id": "cart-1",
@@ -268,7 +270,7 @@ async def test_an_event_that_is_delivered_twice_makes_one_journey_and_one_mail(h
         await house.wait(minutes=20)
 
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 200, 202]
-    assert len(house.app.tables(["enrolments"])["enrolments"]) == 1
+    assert len(house.app.database.tables(["enrolments"])["enrolments"]) == 1
     assert len(house.mails()) == 1
 
 

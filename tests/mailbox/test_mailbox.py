@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from waggle.errors import BadSettings
-from waggle.mailbox import Doors, Mailbox, open_mailbox, read_arrivals, run_mailbox
+from waggle.mailbox.arrivals import Mailbox, read_arrivals
+from waggle.mailbox.run import Doors, open_mailbox, run_mailbox
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ import aiosmtplib
 import pytest
 
 from waggle.listening import listening
-from waggle.mailbox import Mailbox, read_arrivals
+from waggle.mailbox.arrivals import Mailbox, read_arrivals
 from waggle.mailbox.server import Reception, smtp_server
 from waggle.testing.clock import HandClock
 

@@ -341,3 +341,21 @@ def test_a_mail_that_grows_beyond_its_limit_names_nobody() -> None:
 
     assert caught.value.code == "MESSAGE_NOT_RENDERED"
     assert "Anna" not in str(caught.value)
+
+
+def test_what_was_found_right_is_not_compiled_again_in_another_folder(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    first, second = (MessageTemplates.load(write(tmp_path / name)) for name in ("one", "two"))
+
+    assert first._templates["hello"] is second._templates["hello"]
+
+
+def test_a_template_that_changed_is_compiled_anew(tmp_path: Path) -> None:
+    before = MessageTemplates.load(write(tmp_path))
+    (tmp_path / "hello" / "body.txt.liquid").write_text("Changed. {{ unsubscribe_url }}", encoding="utf-8")
+
+    after = MessageTemplates.load(tmp_path)
+
+    assert "Changed." not in before.render("hello", CONTEXT).text
+    assert "Changed." in after.render("hello", CONTEXT).text

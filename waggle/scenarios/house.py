@@ -7,7 +7,7 @@ a database, settings and a mailbox of its own.
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from waggle.engine.channel import GatewayAddress, connect
 from waggle.engine.client import ZeebeClient
 from waggle.engine.fence import Fence
 from waggle.engine.local import LocalClock, RunningEngine
-from waggle.engine.records import RecordStream
+from waggle.engine.records import Ledger, RecordStream
 from waggle.engine.worker import WorkerOptions, WorkerRuntime
 from waggle.errors import TemporaryFailure
 from waggle.listening import listening
@@ -32,6 +32,7 @@ from waggle.mailbox.arrivals import Arrival, Mailbox, read_arrivals
 from waggle.mailbox.server import Reception, smtp_server
 from waggle.registry import find_tasks
 from waggle.scenarios.audience import RememberedAudience
+from waggle.scenarios.pushing import pushed_here_only
 from waggle.services.keys import OWN_SOURCE
 from waggle.settings import Settings
 from waggle.simulation import Simulation
@@ -44,6 +45,8 @@ _LONGEST_STEP = timedelta(days=400)
 # A timer fires at its time or a little later, never before.
 _BEYOND = timedelta(seconds=0.05)
 _NOTHING = timedelta(0)
+_CANCELLED_WITHIN_S = 10.0
+_LOOK_EVERY_S = 0.02
 
 
 @dataclass
@@ -58,12 +61,32 @@ class Stage:
     services: Mapping[type, object] = field(default_factory=dict)
 
     async def clear(self) -> None:
-        """Cancel every open journey: the next house has another database and would not know it."""
+        """Cancel every open journey: the next house has another database and would not know it.
+
+        Raises:
+            TimeoutError: the engine does not tell of their ends.
+        """
+        await self.fence.passed()
         with self.records.ledger() as ledger:
-            keys = list(ledger.open_instances)
+            keys = set(ledger.open_instances)
             roots = [key for key, instance in ledger.open_instances.items() if instance.parent_key is None]
-        await cancel_instances(self.channel, roots)
-        await self.records.wait_until(lambda ledger: not ledger.open_instances.keys() & set(keys))
+        if roots:
+            await cancel_instances(self.channel, roots)
+            await self.shown(lambda ledger: not ledger.open_instances.keys() & keys, _CANCELLED_WITHIN_S)
+
+    async def shown(self, condition: Callable[[Ledger], bool], within_s: float) -> None:
+        """Return once the engine's records show *condition*.
+
+        Raises:
+            TimeoutError: they did not in time.
+        """
+        async with asyncio.timeout(within_s):
+            while True:
+                await self.fence.passed()
+                with self.records.ledger() as ledger:
+                    if condition(ledger):
+                        return
+                await asyncio.sleep(_LOOK_EVERY_S)
 
 
 class _OfTheHouse:
@@ -87,15 +110,15 @@ async def open_stage(engine: RunningEngine, records: RecordStream) -> AsyncItera
     clock = LocalClock(engine.home)
     tasks = list(find_tasks().values())
     async with connect(GatewayAddress(engine.grpc_address)) as channel:
-        stage = Stage(engine, records, channel, clock, Fence(channel, records))
+        stage = Stage(engine, records, channel, clock, Fence(channel, records, engine.options.records_together))
         services = {kind: _OfTheHouse(stage, kind) for task in tasks for kind in task.needs.values()}
         runtime = WorkerRuntime(channel, tasks, services, clock, WorkerOptions(poll_s=1.0, drain_s=5.0))
         stop = asyncio.Event()
         working = asyncio.create_task(runtime.run(stop))
         try:
             # Another process may have left some that nobody here knows.
-            await stage.fence.passed()
             await stage.clear()
+            await pushed_here_only(engine, {task.task_type for task in tasks if task.rate_per_s is None})
             yield stage
         finally:
             stop.set()
@@ -108,11 +131,16 @@ class House:
 
     app: App
     simulation: Simulation
-    records: RecordStream
+    stage: Stage
     folder: Path
     client: ZeebeClient
     reception: Reception
     told: int = 0
+
+    @property
+    def records(self) -> RecordStream:
+        """What the engine tells."""
+        return self.stage.records
 
     def now(self) -> datetime:
         """Return the time on the journeys' clock."""
@@ -206,13 +234,13 @@ async def open_house(stage: Stage, settings: Settings, reception: Reception) -> 
     app = App(settings)
     app.clock = stage.clock
     app.audience_keeper = RememberedAudience()
-    client = app.engine_client(stage.channel, stage.engine.grpc_address)
-    simulation = Simulation(app.store, stage.records, stage.engine.home, stage.clock, stage.fence.passed)
+    client = app.engine.client(stage.channel, stage.engine.grpc_address)
+    simulation = Simulation(app.store, stage.records, stage.engine.home, stage.clock, stage.fence)
     stop = asyncio.Event()
     stage.services = app.services()
     relay = asyncio.create_task(app.relay(client).run(stop))
     try:
-        yield House(app, simulation, stage.records, settings.home, client, reception)
+        yield House(app, simulation, stage, settings.home, client, reception)
     finally:
         await stage.clear()
         stop.set()

@@ -16,6 +16,8 @@ from waggle.errors import TemporaryFailure, WaggleError
 
 _PATIENCE_S = 2.0
 _LOOPBACK = "127.0.0.1"
+# One by one, each costs the engine and us more than what it tells of.
+_RECORDS_TOGETHER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,23 @@ def own_engine(home: Path, progress: Progress | None = None, *, keep: bool = Fal
 
 def _opened(home: Path, progress: Progress | None, *, keep: bool) -> Iterator[OwnEngine]:
     engine_home, mark, port_file = home / "engine", home / "in-use", home / "records-port"
-    # What a run that was killed left under way is known to nobody.
-    if mark.exists() or local.status(engine_home).state != "running":
-        _throw_away(engine_home)
     with _record_stream(port_file) as records:
         port_file.write_text(records.url.rpartition(":")[2], encoding="utf-8")
         options = EngineOptions(
-            engine_home, with_operate=False, controlled_clock=True, durable=False, records_url=records.url, quick=True
+            engine_home,
+            with_operate=False,
+            controlled_clock=True,
+            durable=False,
+            records_url=records.url,
+            records_together=_RECORDS_TOGETHER,
+            quick=True,
         )
+        # What a run that was killed left under way is known to nobody.
+        engine = None if mark.exists() else local.adopt(options)
         mark.touch()
-        engine = local.start(options, progress)
+        if engine is None:
+            _throw_away(engine_home)
+            engine = local.start(options, progress)
         is_sound = False
         try:
             yield OwnEngine(engine, records)

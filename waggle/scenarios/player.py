@@ -14,13 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import httpx
 import msgspec
 
 from waggle.app import App
 from waggle.domain.privacy import LegalHold
 from waggle.errors import BadSettings, TemporaryFailure, WaggleError
+from waggle.registry import load
 from waggle.resources import shipped
+from waggle.scenarios.empty_database import empty_database
 from waggle.scenarios.house import House, Stage, letterbox, open_house
 from waggle.scenarios.overrides import copy_config, policy_environment
 from waggle.scenarios.performance import Performance, SentMail
@@ -53,6 +54,7 @@ _AFTER_STEP = timedelta(seconds=5)
 _ASKED_AGAIN = timedelta(seconds=12)
 _MAIL_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.1
+_BUSY_LIMIT_S = 180.0
 _ANSWER_HEARD_WITHIN_S = 60.0
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -64,13 +66,16 @@ _TABLES = ("enrolments", "messages")
 class Player:
     """Plays scenarios of one folder of diagrams under one folder of settings."""
 
-    def __init__(self, stage: Stage, library: Library, config_dir: Path, folder: Path) -> None:
-        """*folder* is for what is thrown away afterwards."""
+    def __init__(
+        self, stage: Stage, library: Library, config_dir: Path, folder: Path, *, kept: Path | None = None
+    ) -> None:
+        """*folder* is for what is thrown away afterwards, *kept* for what the next player finds again."""
         self._stage = stage
         self._library = library
         self._config_dir = config_dir
         self._folder = folder
-        self._template: Path | None = None
+        self._kept = kept or folder
+        self._database: Path | None = None
 
     async def deploy(self, journeys: Iterable[str]) -> None:
         """Hand what *journeys* need to the engine.
@@ -78,10 +83,22 @@ class Player:
         Raises:
             BadSettings: JOURNEY_UNKNOWN, DIAGRAM_UNREADABLE.
             PermanentFailure: DIAGRAM_REFUSED.
+            TemporaryFailure: ENGINE_BUSY, ENGINE_UNREACHABLE, still after three minutes.
         """
         files = self._library.files_of(journeys)
         app = App(self._settings(self._folder, self._config_dir, {}, 0))
-        await app.engine_client(self._stage.channel, self._stage.engine.grpc_address).deploy(files)
+        client = app.engine.client(self._stage.channel, self._stage.engine.grpc_address)
+        end_s = time.monotonic() + _BUSY_LIMIT_S
+        while True:
+            try:
+                await client.deploy(files)
+            except TemporaryFailure as failure:
+                # It is this machine's: busy with its start, it takes work a moment later.
+                if time.monotonic() > end_s:
+                    raise
+                await asyncio.sleep(min(failure.retry_after_s, 1.0))
+            else:
+                return
 
     async def play(self, scenario: Scenario) -> Performance:
         """Play *scenario* and return what came of it; what goes wrong on the way is told there."""
@@ -93,17 +110,15 @@ class Player:
                 broken = ""
                 try:
                     await play.all_steps()
-                except (WaggleError, httpx.HTTPError) as error:
-                    broken = (
-                        f"{play.place}: {error.message if isinstance(error, WaggleError) else type(error).__name__}"
-                    )
+                except WaggleError as error:
+                    broken = f"{play.place}: {error.message}"
                 return await self._performance(play, broken, began_s)
 
     @asynccontextmanager
     async def _house(self, scenario: Scenario, folder: Path) -> AsyncIterator[House]:
         config = folder / "config"
         copy_config(self._config_dir, config, scenario, self._library.journeys)
-        shutil.copy(await self._database(), folder / "waggle.db")
+        shutil.copy(await self._empty_database(), folder / "waggle.db")
         async with letterbox(folder, self._stage.clock) as box:
             try:
                 settings = self._settings(folder, config, policy_environment(scenario.policy), box.port)
@@ -134,15 +149,17 @@ class Player:
             stream_sections=MappingProxyType({}),
         )
 
-    async def _database(self) -> Path:
-        """Return a database file that has all tables and no rows; making one takes longer than most scenarios."""
-        if self._template is None:
-            home = self._folder / "template"
+    async def _empty_database(self) -> Path:
+        """Return a database file that has all tables and no rows."""
+
+        def make(home: Path) -> Path:
             app = App(self._settings(home, self._config_dir, {}, 0))
-            await asyncio.to_thread(lambda: app.store)
-            app.close()
-            self._template = home / "waggle.db"
-        return self._template
+            app.store.close()
+            return home / "waggle.db"
+
+        if self._database is None:
+            self._database = await asyncio.to_thread(empty_database, self._kept, make)
+        return self._database
 
     def _known_instances(self) -> frozenset[int]:
         with self._stage.records.ledger() as ledger:
@@ -150,7 +167,7 @@ class Player:
 
     async def _performance(self, play: "_Play", broken: str, began_s: float) -> Performance:
         scenario, house = play.scenario, play.house
-        tables = house.app.tables(_TABLES)
+        tables = house.app.database.tables(_TABLES)
         diagrams = self._library.diagrams
         now = house.now()
         with house.records.ledger() as ledger:
@@ -299,7 +316,7 @@ class _Play:
         await self.house.pass_until(self.house.now() + _ASKED_AGAIN)
         # Nothing shows that it is about to look: without waiting for it, days could pass before it does.
         try:
-            await self.house.records.wait_until(
+            await self.house.stage.shown(
                 lambda ledger: all(job.element_id != decision.task for job in ledger.jobs.values()),
                 _ANSWER_HEARD_WITHIN_S,
             )
@@ -315,7 +332,7 @@ class _Play:
         arrivals = self.house.arrivals()[len(self.mails) :]
         if not arrivals:
             return
-        rows = {row["message_id"]: row for row in self.house.app.tables(["messages"])["messages"]}
+        rows = {row["message_id"]: row for row in self.house.app.database.tables(["messages"])["messages"]}
         for arrival in arrivals:
             row = rows.get(arrival.message_id.strip("<>").partition("@")[0], {})
             self.mails.append(
@@ -359,15 +376,11 @@ class _Play:
 
         Raises:
             BadSettings: SCENARIO_WRONG, the page says no.
+            TemporaryFailure: PAGE_AWAY.
         """
-        api: Any = self.house.app.api()  # two libraries' names of one protocol
-        path = httpx.URL(link).raw_path.decode()
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://api") as browser:
-            answer = await browser.request(method, path, data=dict(form) if method == "POST" else None)
-        if answer.is_error:
-            title = re.search(r"<h1>(.*?)</h1>", answer.text)
-            said = f" ({title[1]})" if title else ""
-            raise BadSettings("SCENARIO_WRONG", f"the page answers {answer.status_code}{said}")
+        # Most scenarios follow no link: they begin without the pages and what serves them.
+        browser = load("waggle.scenarios.browser:Browser")(self.house.app)
+        await browser.fetch(method, link, form)
 
 
 def _texts(mail: EmailMessage) -> str:

@@ -79,12 +79,13 @@ async def players(
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="waggle-simulate-")))
         found = []
+        library = theatre.library
         for number in range(1, count + 1):
             own = stack.enter_context(own_engine(theatre.home / f"engine-{number}", progress, keep=keep))
             stage = await stack.enter_async_context(open_stage(own.engine, own.records))
             place = folder / str(number)
             place.mkdir()
-            player = Player(stage, theatre.library, theatre.config_dir, place)
+            player = Player(stage, library, theatre.config_dir, place, kept=theatre.home)
             await player.deploy(journeys)
             found.append(player)
         yield found

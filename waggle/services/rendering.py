@@ -9,10 +9,11 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache, lru_cache
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
@@ -160,17 +161,12 @@ class MessageTemplates:
 
     @classmethod
     def load(cls, folder: Path) -> "MessageTemplates":
-        """Compile and check every template in *folder*.
+        """Compile and check every template in *folder*; what was found right once is not tried again in this process.
 
         Raises:
             BadSettings: MESSAGE_TEMPLATE_INVALID, naming file and line.
         """
-        shared = {
-            f"shared/{path.name}": _checked_mjml(path, _about(path))
-            for path in sorted((folder / "shared").glob("*.mjml"))
-        }
-        found = sorted(path.parent for path in folder.glob("*/message.toml"))
-        return cls({path.name: _compile(path, shared) for path in found})
+        return cls(_compiled(_Folder.read(folder)))
 
     @property
     def names(self) -> frozenset[str]:
@@ -203,6 +199,29 @@ class MessageTemplates:
         if name not in self._templates:
             raise PermanentFailure("MESSAGE_TEMPLATE_UNKNOWN", f"there is no folder config/messages/{name}")
         return self._templates[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """Equal to every other folder with the same in it."""
+
+    path: Path = field(compare=False)
+    files: frozenset[tuple[str, bytes]]
+
+    @classmethod
+    def read(cls, path: Path) -> "_Folder":
+        files = (file for file in path.glob("*/*") if file.is_file())
+        return cls(path, frozenset((str(file.relative_to(path)), file.read_bytes()) for file in files))
+
+
+@lru_cache(maxsize=2)
+def _compiled(folder: _Folder) -> Mapping[str, MessageTemplate]:
+    shared = {
+        f"shared/{path.name}": _checked_mjml(path, _about(path))
+        for path in sorted((folder.path / "shared").glob("*.mjml"))
+    }
+    found = sorted(path.parent for path in folder.path.glob("*/message.toml"))
+    return MappingProxyType({path.name: _compile(path, shared) for path in found})
 
 
 class _PlainEnvironment(Environment):

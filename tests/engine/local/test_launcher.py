@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -98,6 +99,19 @@ def test_an_engine_whose_parent_was_killed_is_adopted(options: EngineOptions) ->
     assert engine.was_adopted
     assert engine.pids == left.pids
     assert engine.grpc_address == left.grpc_address
+
+
+def test_an_engine_whose_clock_has_just_leapt_is_adopted_though_it_looks_stuck_to_itself(
+    options: EngineOptions,
+) -> None:
+    local.start(options)
+    local.advance_clock(options.home, 86_400)
+
+    adopted = local.adopt(options)
+
+    assert adopted is not None
+    assert adopted.was_adopted
+    assert local.adopt(replace(options, records_together=7)) is None
 
 
 def test_processes_that_a_killed_start_had_not_noted_are_ended(options: EngineOptions) -> None:

@@ -4,6 +4,7 @@ from waggle.engine.local.clock import LocalClock
 from waggle.engine.local.launcher import (
     EngineStatus,
     RunningEngine,
+    adopt,
     advance_clock,
     operate_password,
     start,
@@ -17,6 +18,7 @@ __all__ = [
     "EngineStatus",
     "LocalClock",
     "RunningEngine",
+    "adopt",
     "advance_clock",
     "operate_password",
     "start",

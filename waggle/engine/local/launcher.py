@@ -1,11 +1,12 @@
 """Start, find again, and stop the real engine as processes of this machine."""
 
+import json
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -14,7 +15,6 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import grpc
-import httpx
 from pyzeebe.proto.gateway_pb2 import Partition, TopologyRequest
 from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
@@ -36,6 +36,7 @@ OPERATE_USER = "operator"
 _READY_LIMIT_S = 300.0
 _STOP_LIMIT_S = 7.0
 _HOME_LIMIT_S = 300.0
+_BUSY_LIMIT_S = 5.0
 _POLL_S = 0.1
 
 
@@ -115,11 +116,21 @@ def start(options: EngineOptions, progress: Progress | None = None, cache: Cache
             "or use another folder.",
         )
     with _home_held(options.home):
-        began_s = time.monotonic()
-        if adopted := _adopted(options, began_s):
-            return adopted
+        if found := _adopted(options):
+            return found
         _end_left(options.home)
         return _started(options, progress, cache)
+
+
+def adopt(options: EngineOptions) -> RunningEngine | None:
+    """Return the engine left in `options.home` if it is sound and was started with the same options; start none.
+
+    Raises:
+        TemporaryFailure: CLOCK_NOT_MOVED; LOCK_HELD, another process starts or stops it.
+    """
+    options = options.resolved()
+    with _home_held(options.home):
+        return _adopted(options)
 
 
 def stop(home: Path, limit_s: float = _STOP_LIMIT_S) -> bool:
@@ -137,7 +148,7 @@ def status(home: Path) -> EngineStatus:
     if not known or not children:
         return EngineStatus("stopped", home)
     with_operate = known.options.with_operate
-    is_sound = len(children) == len(known.children) and _answers(known)
+    is_sound = len(children) == len(known.children) and _answers_still(known)
     return EngineStatus(
         state="running" if is_sound else "not answering",
         home=home,
@@ -262,12 +273,13 @@ def _check_is_ours(child: processes.Child, known: State, port: int) -> None:
         raise _not_ready(child, known, f"does not have port {port}")
 
 
-def _adopted(options: EngineOptions, began_s: float) -> RunningEngine | None:
+def _adopted(options: EngineOptions) -> RunningEngine | None:
     """Return the engine left in the home, if it is sound and was started with the same options."""
+    began_s = time.monotonic()
     known = state.read(options.home)
     if known is None or not known.children or not known.is_complete or not _is_alike(known, options):
         return None
-    if not all(child.process() for child in known.children) or not _answers(known):
+    if not all(child.process() for child in known.children) or not _answers_still(known):
         return None
     if options.controlled_clock:
         clock.apply(_monitoring_url(known.ports), clock.stored_offset_ms(options.home))
@@ -348,8 +360,11 @@ def _is_ok(url: str) -> bool:
         connection.close()
 
 
-def _answers(known: State) -> bool:
-    """Say whether the broker is ready and leads its partition, which is when commands are taken."""
+def _answers(known: State, *, leaps: bool = False) -> bool:
+    """Say whether the broker is ready and leads its partition, which is when commands are taken.
+
+    Whether it finds itself healthy counts unless its clock *leaps*.
+    """
     if not _is_ok(f"{_monitoring_url(known.ports)}/actuator/health/readiness"):
         return False
     with grpc.insecure_channel(f"{LOOPBACK}:{known.ports.grpc}") as channel:
@@ -361,23 +376,33 @@ def _answers(known: State) -> bool:
         partition
         for node in topology.brokers
         for partition in node.partitions
-        if partition.role == Partition.LEADER and partition.health == Partition.HEALTHY
+        if partition.role == Partition.LEADER and (leaps or partition.health == Partition.HEALTHY)
     ]
     return len(leading) == int(topology.partitionsCount)
 
 
+def _answers_still(known: State) -> bool:
+    """Say whether a broker that was ready takes commands; one that is busy is asked for some seconds."""
+    end_s = time.monotonic() + _BUSY_LIMIT_S
+    # To the broker a leap of its clock looks as if it had been stuck: it calls itself unhealthy, for a minute or so.
+    while not _answers(known, leaps=known.options.controlled_clock):
+        is_there = known.is_complete and all(child.process() for child in known.children)
+        if not is_there or time.monotonic() > end_s:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
 def _locks_well_known_users(ports: Ports) -> bool:
     """Give the users `view` and `act`, which Operate makes with their names as passwords, a hash that none fits."""
+    update = {
+        "query": {"terms": {"userId": ["view", "act"]}},
+        "script": {"source": "ctx._source.password = '{bcrypt}locked'"},
+    }
+    where = "/operate-user-*/_update_by_query?refresh=true&conflicts=proceed"
     try:
-        answer = httpx.post(
-            f"http://{LOOPBACK}:{ports.search}/operate-user-*/_update_by_query?refresh=true&conflicts=proceed",
-            json={
-                "query": {"terms": {"userId": ["view", "act"]}},
-                "script": {"source": "ctx._source.password = '{bcrypt}locked'"},
-            },
-            trust_env=False,
-            timeout=30,
-        )
-    except httpx.TransportError:
+        with closing(HTTPConnection(LOOPBACK, ports.search, timeout=30)) as connection:
+            connection.request("POST", where, json.dumps(update), {"Content-Type": "application/json"})
+            return connection.getresponse().status == HTTPStatus.OK
+    except (OSError, HTTPException):
         return False
-    return answer.status_code == httpx.codes.OK

@@ -1,6 +1,6 @@
 """What happened in the engine, read from its records: it has no queries."""
 
-from waggle.engine.records.ledger import DoneElement, Instance, Ledger
+from waggle.engine.records.ledger import FENCE, DoneElement, Instance, Ledger
 from waggle.engine.records.record import (
     ElementValue,
     IncidentValue,
@@ -13,6 +13,7 @@ from waggle.engine.records.record import (
 from waggle.engine.records.stream import RecordStream
 
 __all__ = [
+    "FENCE",
     "DoneElement",
     "ElementValue",
     "IncidentValue",

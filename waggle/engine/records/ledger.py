@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from waggle.engine.records.record import (
     ElementValue,
@@ -16,6 +16,9 @@ from waggle.engine.records.record import (
 )
 
 V = TypeVar("V")
+
+FENCE: Final = "waggle-fence"
+"""Process that stands for a moment: see `waggle.engine.fence`."""
 
 _USER_TASK = "io.camunda.zeebe:userTask"
 _WAITING = frozenset({"INTERMEDIATE_CATCH_EVENT", "RECEIVE_TASK", "EVENT_BASED_GATEWAY"})
@@ -65,6 +68,8 @@ class Ledger:
     timed_out_jobs: Counter[str] = field(default_factory=Counter)
     """By task type, how often a lease ran out before any outcome was told, so that the job was handed out again."""
     ended_instances: int = 0
+    fenced: int = 0
+    """Key of the newest fence that was passed; of fences nothing else is kept."""
     _done: dict[int, list[DoneElement]] = field(default_factory=lambda: defaultdict(list))
     _flows: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     _active: dict[int, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -136,6 +141,10 @@ class Ledger:
     def take(self, record: Record) -> None:
         """Take *record* into account."""
         match record.value:
+            case ElementValue(bpmn_process_id=process_id) as value if process_id == FENCE:
+                # Its first element has no other before it.
+                if record.intent == "ELEMENT_COMPLETED":
+                    self.fenced = max(self.fenced, value.process_instance_key)
             case ElementValue() as value:
                 self._take_element(record, value)
             case JobValue() as job:

@@ -79,7 +79,8 @@ class TaskWorker:
         """What has to run so that jobs come in."""
         # What is pushed lies in buffers until its turn comes: with a rate that could be longer than a lease.
         is_pushed = self._options.stream and self.task.rate_per_s is None
-        return [self._intake.poll, self._intake.stream] if is_pushed else [self._intake.poll]
+        # The stream first: a poll that does not know of it would hold up the room for what is pushed.
+        return [self._intake.stream, self._intake.poll] if is_pushed else [self._intake.poll]
 
     def stop_starting(self) -> None:
         """From now on hand back every job that has not started."""
