@@ -85,6 +85,20 @@ def test_who_looks_at_what_is_personal_says_why_and_stands_in_the_audit_log(
     assert (entry.actor, entry.action, entry.why) == ("kim", "customer-revealed", "called about an order")
 
 
+@pytest.mark.parametrize(
+    "words", [("show", "c-1", "--reveal"), ("merge", "c-1", "c-3"), ("split", "c-1", "guest-2")], ids=" ".join
+)
+def test_an_address_in_the_reason_is_refused_before_the_audit_log_has_it(
+    waggle: CommandLine, shop: Shop, store: Store, words: tuple[str, ...]
+) -> None:
+    said = waggle("customer", *words, "--by", "kim", "--why", "ada@example.com asked for it")
+
+    assert said.code == 1
+    assert said.err.startswith("waggle: WORDS_REFUSED: --why looks like an address")
+    assert "ada@" not in said.out + said.err
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject("c-1")))
+
+
 def test_somebody_unknown_is_said_to_be_unknown(waggle: CommandLine, shop: Shop) -> None:
     shown = waggle("customer", "show", "c-9")
 

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, event
 
 from tests.cli.conftest import CommandLine
 from tests.cli.place import ROOT, Place, started
-from waggle import app
 from waggle.settings import ApiSettings
 from waggle.storage.store import Store, open_store
 from waggle.testing.gateway import FakeGateway
+from waggle.wiring import database
 
 
 def states(waggle: CommandLine) -> dict[str, tuple[str, str]]:
@@ -137,7 +137,7 @@ def test_a_database_that_cannot_be_written_is_bad(waggle: CommandLine, monkeypat
 
         return store
 
-    monkeypatch.setattr(app, "open_store", opened)
+    monkeypatch.setattr(database, "open_store", opened)
 
     assert "DATABASE_READ_ONLY" in bad(waggle)["database"]
 

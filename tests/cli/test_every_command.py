@@ -1,13 +1,17 @@
 """What holds for every command, whoever wrote it."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 from cyclopts import App as Commands
 
 from tests.cli.conftest import CommandLine
-from waggle.cli import commands
+from tests.cli.place import Place
+from waggle.cli import _COMMANDS, commands
 
 
 def paths(app: Commands, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -62,3 +66,29 @@ def test_an_unknown_option_is_named_and_ends_it_with_2(waggle: CommandLine, path
 
     assert said.code == 2
     assert "colour" in said.out + said.err
+
+
+def test_the_first_help_says_what_each_command_is_for(place: Place) -> None:
+    """In a process of its own: here each was imported already."""
+    said = subprocess.run(
+        [sys.executable, "-m", "waggle"],
+        env={**os.environ, **place.environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    for name in {path[0] for path in EVERY if path}:
+        assert re.search(rf"^\W+{name} +[A-Z]\w*", said, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if len(path) == 1], ids=" ".join)
+def test_the_first_help_says_of_it_what_its_own_begins_with(path: tuple[str, ...]) -> None:
+    [listed] = [named[path[0]][1] for named in _COMMANDS.values() if path[0] in named]
+
+    assert " ".join(commands[path[0]].help.split()).startswith(listed)
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path[:1] != ("engine",)], ids=" ".join)
+def test_no_switch_has_a_twin_that_says_nothing(waggle: CommandLine, path: tuple[str, ...]) -> None:
+    assert "--no-" not in waggle(*path, "--help").out

@@ -1,6 +1,11 @@
 """0 done, 1 tried in vain, 2 wrongly asked or set, 3 not now: as waggle/cli/__init__.py says."""
 
+import errno
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -84,3 +89,80 @@ def test_a_new_write_key_is_all_that_is_printed(waggle: CommandLine) -> None:
     assert first.startswith("wk_")
     assert first.count("\n") == 1
     assert first != second
+
+
+@pytest.mark.parametrize(
+    ("words", "said_so"),
+    [
+        (("keys", "create"), "SOURCE is missing"),
+        (("keys", "revoke", "k-1"), "--why is missing"),
+        (("people", "add", "kim", "--role"), "--role needs a value"),
+        (("people", "list", "now"), "now: not understood"),
+        (("dance",), 'Unknown command "dance"'),
+        (("people", "add", "kim", "--role", "king"), "king"),
+    ],
+    ids=lambda each: "" if isinstance(each, str) else " ".join(each),
+)
+def test_who_asks_wrongly_is_told_what_is_wrong_and_where_it_says_how(
+    waggle: CommandLine, words: tuple[str, ...], said_so: str
+) -> None:
+    said = waggle(*words)
+
+    assert said.code == 2
+    assert said.err.startswith("waggle: MISUSED: ")
+    assert said_so in said.err
+    assert "--help` shows how it is called" in " ".join(said.err.split())
+
+
+def test_a_file_that_cannot_be_written_is_named_with_the_cause(waggle: CommandLine, tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "codes.txt"
+
+    said = waggle("audit", "export", "--jsonl", str(target))
+
+    assert said.code == 2
+    assert said.err.startswith(f"waggle: FILE_UNUSABLE: {target}")
+
+
+def test_what_the_system_refuses_is_told_without_a_traceback(
+    waggle: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/data/waggle.db")
+
+    monkeypatch.setattr("waggle.cli.tasks.App", refuse)
+
+    said = waggle("tasks")
+
+    assert (said.code, said.err) == (1, "waggle: SYSTEM_REFUSED: /data/waggle.db: no space left on device\n")
+
+
+def test_a_fault_of_our_own_is_told_without_the_text_of_the_error(
+    waggle: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("ada@example.com")
+
+    monkeypatch.setattr("waggle.cli.tasks.App", fail)
+
+    said = waggle("tasks")
+
+    assert said.code == 1
+    assert said.err.startswith("waggle: INTERNAL_ERROR: KeyError: this is a fault of Waggle")
+    assert "test_exit_codes.py" in said.err
+    assert "ada@" not in said.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+def test_a_reader_who_goes_away_is_no_fault(place: Place, form: tuple[str, ...]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as nobody:
+        ended = subprocess.run(
+            [sys.executable, "-m", "waggle", "tasks", *form],
+            env={**os.environ, **place.environment},
+            stdout=nobody,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (1, b"")

@@ -33,6 +33,16 @@ def test_a_good_file_is_taken_in_and_a_second_time_nothing_is_done(waggle: Comma
     assert "nothing was done" in second.out
 
 
+def test_a_mapping_that_is_not_there_is_named_with_those_that_are(waggle: CommandLine, file: Path) -> None:
+    file.write_text(HEAD + GOOD)
+
+    said = waggle("import", "orders", str(file), "--source", "bank", "--mapping", "accounting")
+
+    assert said.code == 2
+    assert said.err.startswith("waggle: MAPPING_UNKNOWN: there is no ")
+    assert "there are: accounting-payments, " in said.err
+
+
 def test_refused_lines_end_it_with_1_and_their_values_stay_in_the_error_file(
     waggle: CommandLine, file: Path, tmp_path: Path
 ) -> None:
@@ -59,7 +69,7 @@ def test_a_dry_run_for_a_program(waggle: CommandLine, file: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        (["--mapping", "no-such"], "CONFIG_UNREADABLE"),
+        (["--mapping", "no-such"], "MAPPING_UNKNOWN"),
         (["--mapping", "erp-stock"], "MAPPING_OF_ANOTHER_KIND"),
         (["--encoding", "utf-16"], "ENCODING_UNKNOWN"),
     ],

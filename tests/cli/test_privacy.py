@@ -61,6 +61,15 @@ def test_a_proof_has_the_wording_and_who_looked_is_kept(waggle: CommandLine, sho
     assert (entry.action, entry.actor) == ("consent-proof-shown", "kim")
 
 
+def test_who_asks_for_a_proof_by_address_gets_none_and_leaves_no_address_in_the_log(
+    waggle: CommandLine, shop: Shop, store: Store
+) -> None:
+    asked = ("--purpose", "marketing", "--channel", "email", "--by", "kim")
+
+    assert waggle("consents", "proof", "c-1@example.com", *asked).out == "Nothing was ever said.\n"
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject("c-1@example.com")))
+
+
 def test_a_request_is_opened_listed_and_closed(waggle: CommandLine, shop: Shop) -> None:
     assert waggle("privacy-requests", "list").out == "No request is open.\n"
     opened = waggle("privacy-requests", "open", "access", "c-1", "--by", "kim", "--json")
@@ -100,6 +109,38 @@ def test_a_hold_is_set_and_lifted(waggle: CommandLine, shop: Shop, store: Store)
     assert asyncio.run(store.read(lambda tx: tx.legal_holds.is_held("c-1")))
     waggle("privacy-requests", "hold", "c-1", "--why", "case 12 is over", "--lift", "--by", "kim")
     assert not asyncio.run(store.read(lambda tx: tx.legal_holds.is_held("c-1")))
+
+
+def test_a_hold_of_nobody_is_refused_and_written_nowhere(waggle: CommandLine, shop: Shop, store: Store) -> None:
+    """An e-mail address in place of an id would stay in the audit log for ever."""
+    said = waggle("privacy-requests", "hold", "ada@example.com", "--why", "case 12", "--by", "kim")
+
+    assert said.code == 1
+    assert "waggle customer show" in said.err
+    assert "ada@" not in said.err
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject("ada@example.com")))
+    lifted = waggle("privacy-requests", "hold", "c-1", "--why", "case 12 is over", "--lift", "--by", "kim")
+    assert lifted.out == "c-1 was not held; nothing was changed.\n"
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject("c-1")))
+
+
+def test_a_copy_that_no_file_can_take_is_not_noted_as_made(
+    waggle: CommandLine, shop: Shop, store: Store, tmp_path: Path
+) -> None:
+    there = tmp_path / "copy.zip"
+    there.write_bytes(b"of somebody else")
+
+    assert waggle("privacy-requests", "export", "c-1", "--to", str(there), "--by", "kim").code == 1
+    away = waggle("privacy-requests", "export", "c-1", "--to", str(tmp_path / "no" / "folder.zip"), "--by", "kim")
+
+    assert (away.code, away.err.partition(": ")[2][:13]) == (2, "FILE_UNUSABLE")
+    assert there.read_bytes() == b"of somebody else"
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject("c-1")))
+
+
+def test_a_copy_of_nobody_leaves_no_file(waggle: CommandLine, shop: Shop, tmp_path: Path) -> None:
+    assert waggle("privacy-requests", "export", "c-9", "--to", str(tmp_path / "copy.zip"), "--by", "kim").code == 1
+    assert not (tmp_path / "copy.zip").exists()
 
 
 def test_a_dry_run_of_retention_counts_every_table_with_a_term(waggle: CommandLine, shop: Shop) -> None:

@@ -58,6 +58,7 @@ async def test_everything_runs_what_is_killed_is_back_and_ctrl_c_ends_all(place:
     async with started(place, "up", **OWN_ENGINE) as up:
         await up.says("Ctrl-C ends everything.")
         assert f"http://127.0.0.1:{place.page_port}" in up.said
+        assert f"http://127.0.0.1:{place.api_port}" in up.said
         assert "abandoned-cart" in up.said
         key = write_key(up)
         assert key is not None

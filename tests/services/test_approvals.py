@@ -1,6 +1,7 @@
 """A journey asks a person once, somebody else than who wanted it answers once, and all of it is on record."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from waggle.domain.approval import Given
 from waggle.domain.role import Role
 from waggle.errors import BadSettings, PermanentFailure, Rejected
+from waggle.metrics import Census
 from waggle.ports.unit_of_work import UnitOfWork
 from waggle.resources import shipped
 from waggle.services.approvals import Approvals, Decision, Reply, load_questions
@@ -61,6 +63,29 @@ async def test_it_is_asked_once_and_waits_until_somebody_has_answered(approvals:
     assert await approvals.list() == []
     [over] = await approvals.list(all_states=True)
     assert (over.answer, over.decided_by, over.comment) == ("approved", "marta", "go")
+
+
+async def test_the_metrics_say_how_many_wait_and_since_when(
+    approvals: Approvals, campaign: str, store: UnitOfWork, clock: HandClock
+) -> None:
+    async def shown() -> tuple[float, float]:
+        census = Census(clock)
+        census.store = store
+        await census.refresh()
+        [count] = [family.samples[0].value for family in census.collect() if family.name == "waggle_approvals_waiting"]
+        name = "waggle_approvals_waiting_oldest_seconds"
+        [oldest_s] = [family.samples[0].value for family in census.collect() if family.name == name]
+        return count, oldest_s
+
+    assert await shown() == (0, 0)
+
+    await ask(approvals, campaign)
+    clock.advance(timedelta(hours=2))
+    assert await shown() == (1, 7200)
+
+    [line] = await approvals.list()
+    await approvals.decide(line.approval_id, "approved", by="marta", given=TICKED)
+    assert await shown() == (0, 0)
 
 
 async def test_the_form_shows_what_the_journey_says(approvals: Approvals, campaign: str) -> None:

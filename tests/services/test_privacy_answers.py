@@ -224,6 +224,20 @@ async def test_a_legal_hold_stands_against_an_erasure(
     assert await answers.close(line.request_id) == "refused"
 
 
+async def test_a_legal_hold_under_one_id_stands_against_an_erasure_under_another_of_the_same_person(
+    book: PrivacyRequestBook, shop: Shop, store: UnitOfWork, clock: HandClock, answers: PrivacyAnswers
+) -> None:
+    await shop.customer()
+    await shop.tell("customers-merged", {"customer_id": "c-1", "merged_customer_id": "c-2"})
+    line = await book.open("erasure", "c-1", source="cli", by="kim")
+    hold = LegalHold(customer_id="c-2", why="case", held_by="kim", since=clock.now())
+    await store.run(lambda tx: tx.legal_holds.add(hold))
+
+    assert (await answers.read(line.request_id)).legal_hold
+    with pytest.raises(PermanentFailure, match="LEGAL_HOLD"):
+        await Erasing(store, clock).erase(line.request_id)
+
+
 async def test_of_an_erased_customer_nothing_is_left_that_says_who_they_were(
     *,
     book: PrivacyRequestBook,

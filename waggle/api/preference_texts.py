@@ -1,6 +1,8 @@
 """What the pages about somebody's own data say, by language; every language says all of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape as escaped
 from types import MappingProxyType
 from typing import Final
 
@@ -89,6 +91,15 @@ _EN: Final = {
     "download_button": "Download",
     "close": "You can close this page.",
     "accident": "Came here by accident? Just close this page.",
+    "unsubscribe_title": "Stop these e-mails?",
+    "unsubscribe_text": "{shop} will send you no more offers and reminders by e\u2011mail.",
+    "unsubscribe_button": "Unsubscribe",
+    "unsubscribe_orders": "Mails about your orders still arrive.",
+    "unsubscribed_title": "You are unsubscribed",
+    "unsubscribed": "We have noted it and send you no more offers and reminders by e\u2011mail.",
+    "unsubscribe_unknown_title": "We do not know this link",
+    "unsubscribe_unknown": "It may have been cut in two on its way here. Try the link in the mail again, or write to "
+    "the shop.",
 }
 
 _PL: Final = {
@@ -176,9 +187,39 @@ _PL: Final = {
     "download_button": "Pobierz",
     "close": "Możesz zamknąć tę stronę.",
     "accident": "Jesteś tu przypadkiem? Po prostu zamknij tę stronę.",
+    "unsubscribe_title": "Nie wysyłać więcej takich e-maili?",
+    "unsubscribe_text": "{shop} nie będzie już wysyłać Ci ofert ani przypomnień e\u2011mailem.",
+    "unsubscribe_button": "Wypisz mnie",
+    "unsubscribe_orders": "Wiadomości o Twoich zamówieniach będą nadal przychodzić.",
+    "unsubscribed_title": "Wypisaliśmy Cię",
+    "unsubscribed": "Zapisaliśmy to i nie wyślemy Ci już ofert ani przypomnień e\u2011mailem.",
+    "unsubscribe_unknown_title": "Nie znamy tego linku",
+    "unsubscribe_unknown": "Może po drodze został przecięty na pół. Spróbuj jeszcze raz otworzyć link z wiadomości lub "
+    "napisz do sklepu.",
 }
 
 TEXTS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": _EN, "pl": _PL})
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The texts of one language, to be filled with what is escaped on the way."""
+
+    language: str
+
+    def __call__(self, name: str, **values: object) -> str:
+        """Return a text as HTML."""
+        said = {key: f"<strong>{escaped(str(value))}</strong>" for key, value in values.items()}
+        return escaped(TEXTS[self.language][name]).format(**said)
+
+    def plain(self, name: str, **values: object) -> str:
+        """Return a text, not escaped."""
+        return TEXTS[self.language][name].format(**values)
+
+
+def speech_for(accepted: str) -> Speech:
+    """Return the texts for an Accept-Language header."""
+    return Speech(language_of(accepted))
 
 
 def language_of(accepted: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 from zoneinfo import available_timezones
@@ -12,7 +11,7 @@ from litestar.params import FromPath
 
 from waggle.api.later import page_handlers
 from waggle.api.page import escaped, page
-from waggle.api.preference_texts import TEXTS, language_of
+from waggle.api.preference_texts import Speech, speech_for
 from waggle.api.token import is_token
 from waggle.errors import Rejected
 from waggle.services.one_time_actions import HIGHEST_SCORE, Done, OneTimeActions
@@ -32,22 +31,6 @@ _LANGUAGES: Final[Mapping[str, str]] = {
     "cs": "Čeština",
     "uk": "Українська",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Speech:
-    """The texts of one language, to be filled with what is escaped on the way."""
-
-    language: str
-
-    def __call__(self, name: str, **values: object) -> str:
-        """Return a text as HTML."""
-        said = {key: f"<strong>{escaped(str(value))}</strong>" for key, value in values.items()}
-        return escaped(TEXTS[self.language][name]).format(**said)
-
-    def plain(self, name: str, **values: object) -> str:
-        """Return a text, not escaped."""
-        return TEXTS[self.language][name].format(**values)
 
 
 def preference_routes(centre: PreferenceCentre, actions: OneTimeActions) -> Router:
@@ -94,7 +77,7 @@ def preference_routes(centre: PreferenceCentre, actions: OneTimeActions) -> Rout
 
 
 async def _ask(
-    actions: OneTimeActions, token: str, speech: _Speech, score: int | None, *, missing: bool = False
+    actions: OneTimeActions, token: str, speech: Speech, score: int | None, *, missing: bool = False
 ) -> Response[str]:
     """Ask before anything is done; *score* is what the link in the mail said, *missing* that none was chosen."""
     found = await actions.describe(token) if is_token(token) else None
@@ -115,7 +98,7 @@ async def _ask(
     )
 
 
-def _scores(chosen: int | None, speech: _Speech) -> str:
+def _scores(chosen: int | None, speech: Speech) -> str:
     """Return the scale, the number from the mail chosen already."""
     boxes = "".join(
         f'<label><input type="radio" name="score" value="{score}" required{" checked" if score == chosen else ""}>'
@@ -133,7 +116,7 @@ def _score(said: str | None) -> int | None:
     return int(said) if said is not None and re.fullmatch(r"[0-9]{1,2}", said) else None
 
 
-async def _change(centre: PreferenceCentre, token: str, form: Mapping[str, str], speech: _Speech) -> str | None:
+async def _change(centre: PreferenceCentre, token: str, form: Mapping[str, str], speech: Speech) -> str | None:
     """Do what the pressed button says and return what to tell; None: nobody's token, or no button of ours."""
     match form.get("do"):
         case "choices":
@@ -158,8 +141,8 @@ async def _change(centre: PreferenceCentre, token: str, form: Mapping[str, str],
     return speech(notice) if done else None
 
 
-def _speech(request: Request[Any, Any, Any]) -> _Speech:
-    return _Speech(language_of(request.headers.get("accept-language", "")))
+def _speech(request: Request[Any, Any, Any]) -> Speech:
+    return speech_for(request.headers.get("accept-language", ""))
 
 
 async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
@@ -175,7 +158,7 @@ async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
 
 
 async def _show(
-    centre: PreferenceCentre, token: str, speech: _Speech, notice: str = "", *, status_code: int = 200
+    centre: PreferenceCentre, token: str, speech: Speech, notice: str = "", *, status_code: int = 200
 ) -> Response[str]:
     found = await centre.view(token) if is_token(token) else None
     if found is None:
@@ -191,7 +174,7 @@ async def _show(
     return page(speech.plain("title"), body, status_code=status_code, language=speech.language, wide=True)
 
 
-def _choices(found: Preferences, speech: _Speech) -> str:
+def _choices(found: Preferences, speech: Speech) -> str:
     rows = "".join(_choice(each, speech) for each in found.choices)
     return (
         f'<h2>{speech("choices")}</h2><form method="post"><fieldset>{rows}</fieldset>'
@@ -199,7 +182,7 @@ def _choices(found: Preferences, speech: _Speech) -> str:
     )
 
 
-def _choice(choice: Choice, speech: _Speech) -> str:
+def _choice(choice: Choice, speech: Speech) -> str:
     name = escaped(f"{choice.purpose}/{choice.channel}")
     wording = _said(choice.wording, speech)
     details = f"<details><summary>{speech('wording')}</summary><p>{escaped(wording)}</p></details>" if wording else ""
@@ -211,11 +194,11 @@ def _choice(choice: Choice, speech: _Speech) -> str:
     )
 
 
-def _said(texts: Mapping[str, str], speech: _Speech) -> str:
+def _said(texts: Mapping[str, str], speech: Speech) -> str:
     return texts.get(speech.language) or texts.get("en", "")
 
 
-def _details(found: Preferences, speech: _Speech) -> str:
+def _details(found: Preferences, speech: Speech) -> str:
     unchanged = speech("unchanged")
     zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
     return (
@@ -243,7 +226,7 @@ def _options(names: Mapping[str, str], chosen: str, unchanged: str) -> str:
     return "".join(shown)
 
 
-def _held(found: Preferences, speech: _Speech) -> str:
+def _held(found: Preferences, speech: Speech) -> str:
     lines = "".join(
         f"<li><strong>{escaped(each.title)}</strong> ({each.count}): {escaped(each.purpose)}</li>"
         for each in found.held
@@ -269,7 +252,7 @@ def _held(found: Preferences, speech: _Speech) -> str:
     )
 
 
-def _stop(found: Preferences, speech: _Speech) -> str:
+def _stop(found: Preferences, speech: Speech) -> str:
     wish = "unrestrict" if found.restricted else "restrict"
     return (
         f'<h2>{speech("stop")}</h2><form method="post"><p>{speech("restrict_intro")}</p>'
@@ -279,7 +262,7 @@ def _stop(found: Preferences, speech: _Speech) -> str:
     )
 
 
-def _performed(done: Done, speech: _Speech) -> Response[Any]:
+def _performed(done: Done, speech: Speech) -> Response[Any]:
     if done.archive is not None:
         return Response(
             done.archive,
@@ -299,5 +282,5 @@ def _performed(done: Done, speech: _Speech) -> Response[Any]:
     )
 
 
-def _unknown(speech: _Speech) -> Response[str]:
+def _unknown(speech: Speech) -> Response[str]:
     return page(speech.plain("unknown_title"), f"<p>{speech('unknown')}</p>", status_code=404, language=speech.language)

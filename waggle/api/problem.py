@@ -78,7 +78,7 @@ KINDS: dict[str, Kind] = {
         "Send application/cloudevents+json, application/cloudevents-batch+json or application/json.",
     ),
     "METHOD_NOT_ALLOWED": Kind(405, "The method does not fit", "Use one of the methods in the Allow header."),
-    "NOT_FOUND": Kind(404, "There is nothing here", "Check the address."),
+    "NOT_FOUND": Kind(404, "There is nothing here", "Check the address; /openapi.json lists what can be asked."),
     "NOT_JSON": Kind(400, "The body is not JSON", "Send one event as a JSON object, or several as a JSON array."),
     "NOT_READY": Kind(503, "The service is not ready", "Ask again after the time in Retry-After."),
     "RATE_LIMITED": Kind(429, "The key sends too much", "Send the same again after the time in Retry-After."),
@@ -195,10 +195,17 @@ def problem_pages() -> Router:
             return page("Unknown problem", "<p>There is no problem of this name.</p>", status_code=404)
         return page(
             kind.title,
-            f"<p>{escaped(kind.remedy)}</p><p class=quiet>HTTP status {kind.status} · code {code}</p>",
+            f"<p>{_marked(kind.remedy)}</p><p class=quiet>HTTP status {kind.status} · code {code}</p>",
         )
 
     return Router("/", route_handlers=[explain])
+
+
+def _marked(text: str) -> str:
+    """Return *text* as HTML, what stands between backticks as code."""
+    return "".join(
+        f"<code>{escaped(part)}</code>" if number % 2 else escaped(part) for number, part in enumerate(text.split("`"))
+    )
 
 
 def _of_problem(request: Request[Any, Any, Any], error: ProblemError) -> Response[bytes]:

@@ -7,7 +7,8 @@ from litestar.params import FromPath
 
 from waggle.api.body import MAX_BODY_BYTES
 from waggle.api.later import page_handlers
-from waggle.api.page import escaped, page
+from waggle.api.page import page
+from waggle.api.preference_texts import Speech, speech_for
 from waggle.api.token import is_token
 
 
@@ -42,9 +43,9 @@ def unsubscribe_routes(unsubscribing: Unsubscribing) -> Router:
         http_method=[HttpMethod.GET, HttpMethod.HEAD],
         media_type=MediaType.HTML,
     )
-    async def ask(token: FromPath[str]) -> Response[str]:
+    async def ask(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
         found = await unsubscribing.describe(token) if is_token(token) else None
-        return _unknown() if found is None else _question(found.shop_name)
+        return _unknown(_speech(request)) if found is None else _question(found.shop_name, _speech(request))
 
     @post(
         "/u/{token:str}",
@@ -55,33 +56,39 @@ def unsubscribe_routes(unsubscribing: Unsubscribing) -> Router:
     async def stop(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
         # Taken to its end so that the connection closes in peace and the answer arrives.
         await request.body()
-        return _done() if is_token(token) and await unsubscribing.unsubscribe(token) else _unknown()
+        stopped = is_token(token) and await unsubscribing.unsubscribe(token)
+        return _done(_speech(request)) if stopped else _unknown(_speech(request))
 
     return Router("/", route_handlers=[ask, stop], exception_handlers=page_handlers())
 
 
-def _question(shop_name: str) -> Response[str]:
-    shop = escaped(shop_name)
+def _speech(request: Request[Any, Any, Any]) -> Speech:
+    return speech_for(request.headers.get("accept-language", ""))
+
+
+def _question(shop_name: str, speech: Speech) -> Response[str]:
     return page(
-        "Stop these e-mails?",
-        f"<p><strong>{shop}</strong> will send you no more offers and reminders by e&#8209;mail.</p>"
+        speech.plain("unsubscribe_title"),
+        f"<p>{speech('unsubscribe_text', shop=shop_name)}</p>"
         '<form method="post"><input type="hidden" name="List-Unsubscribe" value="One-Click">'
-        '<button type="submit">Unsubscribe</button></form>'
-        '<p class="quiet">Mails about your orders still arrive. Came here by accident? Just close this page.</p>',
+        f'<button type="submit">{speech("unsubscribe_button")}</button></form>'
+        f'<p class="quiet">{speech("unsubscribe_orders")} {speech("accident")}</p>',
+        language=speech.language,
     )
 
 
-def _done() -> Response[str]:
+def _done(speech: Speech) -> Response[str]:
     return page(
-        "You are unsubscribed",
-        "<p>We have noted it and send you no more offers and reminders by e&#8209;mail.</p>"
-        '<p class="quiet">You can close this page. Mails about your orders still arrive.</p>',
+        speech.plain("unsubscribed_title"),
+        f'<p>{speech("unsubscribed")}</p><p class="quiet">{speech("close")} {speech("unsubscribe_orders")}</p>',
+        language=speech.language,
     )
 
 
-def _unknown() -> Response[str]:
+def _unknown(speech: Speech) -> Response[str]:
     return page(
-        "We do not know this link",
-        "<p>It may have been cut in two on its way here. Try the link in the mail again, or write to the shop.</p>",
+        speech.plain("unsubscribe_unknown_title"),
+        f"<p>{speech('unsubscribe_unknown')}</p>",
         status_code=404,
+        language=speech.language,
     )

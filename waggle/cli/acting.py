@@ -19,7 +19,7 @@ async def acting(waggle: App, by: str | None, scope: Scope) -> str:
     Without *by* it is who is logged in to this machine. Once people were added, only they decide, as their role lets
     them; raises as `waggle.services.people.People.acting` does.
     """
-    return await waggle.people.acting(by, _login(), scope)
+    return await waggle.accounts.people.acting(by, _login(), scope)
 
 
 def _login() -> str:

@@ -56,7 +56,7 @@ def backfill(  # noqa: PLR0913 -- each is an option of the command line
                 newest = f", up to {so_far.newest_at}" if so_far.newest_at else ""
                 status.update(f"Asking {name}: {so_far.pages} pages, {so_far.accepted} new events{newest}")
 
-            service = waggle.backfilling
+            service = waggle.sources.backfilling
             return await service.run(name, _aware(since), until_at, stop, by=who, why=why, tell=tell)
 
     done = with_app(run)

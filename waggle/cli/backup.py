@@ -11,6 +11,7 @@ from waggle.cli.acting import By, acting
 from waggle.cli.with_app import with_app
 from waggle.ports.unit_of_work import AuditEntry
 from waggle.settings import load_settings
+from waggle.wiring.safekeeping import safekeeping
 
 app = Commands(
     name="backup",
@@ -35,7 +36,7 @@ def create(file: Path, *, by: By = None) -> None:
 
     async def work(waggle: App) -> None:
         who = await acting(waggle, by, "admin")
-        made = waggle.safekeeping.back_up(file, datetime.now(UTC))
+        made = safekeeping(waggle.database).back_up(file, datetime.now(UTC))
         await _note(waggle, who, "backup-created", file.name)
         print(f"{file} holds {_count(made.rows.values())}.")
 
@@ -53,7 +54,7 @@ def verify(file: Path) -> None:
     file
         What `waggle backup create` wrote.
     """
-    held = App(load_settings()).safekeeping.verify(file)
+    held = safekeeping(App(load_settings()).database).verify(file)
     print(f"{file} is whole: {_count(held.rows.values())} of {held.made_at:%Y-%m-%d %H:%M} UTC, {held.database}.")
 
 
@@ -72,7 +73,7 @@ def restore(file: Path, *, by: By = None) -> None:
     by
         Your name, for the audit log.
     """
-    restored = App(load_settings()).safekeeping.restore(file)
+    restored = safekeeping(App(load_settings()).database).restore(file)
     print(
         f"{_count(restored.content.rows.values())} of {restored.content.made_at:%Y-%m-%d %H:%M} UTC are back; "
         f"persons erased since then, and erased again: {restored.erased_again}."

@@ -30,7 +30,7 @@ def show(ref: str, *, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found: list[Standing] = with_app(lambda waggle: waggle.consents.of(ref, waggle.clock.now()))
+    found: list[Standing] = with_app(lambda waggle: waggle.privacy.consents.of(ref, waggle.clock.now()))
     if json:
         print(msgspec.json.encode(found).decode())
         return
@@ -77,15 +77,18 @@ def proof(ref: str, *, purpose: str, channel: str, by: By = None, json: bool = F
 
     async def prove(waggle: App) -> list[Link]:
         who = await acting(waggle, by, "privacy:manage")
-        entry = AuditEntry(
-            at=waggle.clock.now(),
-            actor=who,
-            action="consent-proof-shown",
-            subject=ref,
-            why=f"{purpose}, {channel}",
-        )
-        await waggle.store.run(lambda tx: tx.audit.add(entry))
-        return await waggle.consents.proof(ref, purpose, channel)
+        proof = await waggle.privacy.consents.proof(ref, purpose, channel)
+        if proof:
+            # Of nobody nothing is shown; and an address in place of an id would stay in the log for ever.
+            entry = AuditEntry(
+                at=waggle.clock.now(),
+                actor=who,
+                action="consent-proof-shown",
+                subject=ref,
+                why=f"{purpose}, {channel}",
+            )
+            await waggle.store.run(lambda tx: tx.audit.add(entry))
+        return proof
 
     found = with_app(prove)
     if json:

@@ -32,7 +32,7 @@ from waggle.engine.local import EngineOptions, stop
 from waggle.engine.records import RecordStream
 from waggle.installation import Installation, installed
 from waggle.log import configure
-from waggle.mailbox import read_arrivals
+from waggle.mailbox.arrivals import read_arrivals
 from waggle.ports.unit_of_work import UnitOfWork
 from waggle.services.overview import look
 from waggle.settings import Settings, load_settings
@@ -137,7 +137,7 @@ async def _opened(shoppers: int, seed: int, began_s: float, progress: Shown) -> 
                     installation=installation,
                     simulation=simulation,
                     journal=settings.home / "shop.jsonl",
-                    write_key=await app.write_keys.create(_SOURCE),
+                    write_key=await app.accounts.write_keys.create(_SOURCE),
                     seed=seed,
                     began_s=began_s,
                 )
@@ -170,7 +170,7 @@ def _shrink_budgets(file: Path, shoppers: int) -> None:
 async def _played(play: _Play, console: Console, *, stay: bool) -> Conclusion:
     app = play.installation.app
     opening = ShopOpening(
-        api=app.settings.api.public_url,
+        api=app.settings.api.address,
         mailbox=f"http://127.0.0.1:{app.settings.mailbox.page_port}",
         write_key=play.write_key,
         shoppers=len(play.scenario.shoppers),
@@ -225,7 +225,7 @@ async def _snapshot(store: UnitOfWork, simulation: Simulation) -> Snapshot:
 
 def _evidence(play: _Play) -> Evidence:
     app = play.installation.app
-    tables = app.tables(_TABLES)
+    tables = app.database.tables(_TABLES)
     carts = [{**row, "item_count": sum(item["quantity"] for item in row["items"])} for row in tables["carts"]]
     facts = Facts(
         carts=cast("Any", carts),

@@ -122,7 +122,7 @@ async def _tasks(app: App) -> str:
 
 
 async def _connectors(app: App) -> str:
-    app.provider(EmailSender)
+    app.systems.provider(EmailSender)
     doors = []
     for name, keys in app.settings.connectors.items():
         typed: Any = typed_section(find_connectors()[name].settings, keys, name)
@@ -143,13 +143,13 @@ async def _sources(app: App) -> str:
     """Make everything that sections of sources and streams ask for, so that a wrong secret or key is found here."""
     ports: list[type] = [Webhook, EventFeed, EventQueue, EventStream]
     told = []
-    for section in [*app.source_sections(), *app.stream_sections()]:
+    for section in [*app.sections.sources(), *app.sections.streams()]:
         if section.connector:
-            app.typed(section)
+            app.sections.of_connector(section)
         told.append(f"{section.name} ({section.connector or 'write key'})")
     for port in ports:
-        for section in [*app.source_sections(port), *app.stream_sections(port)]:
-            app.made(section, port)
+        for section in [*app.sections.sources(port), *app.sections.streams(port)]:
+            app.systems.made(section, port)
     return ", ".join(told) or "none set besides write keys"
 
 
@@ -170,7 +170,7 @@ async def _database(app: App) -> str:
     pending = await app.store.read(lambda tx: tx.events.count_pending())
     set_aside = await app.store.read(lambda tx: tx.events.quarantined())
     kind = "SQLite" if app.settings.database_url.startswith("sqlite") else "PostgreSQL"
-    old = sum(line.remind for line in await app.keys.list())
+    old = sum(line.remind for line in await app.accounts.keys.list())
     reminder = f"; {old} keys are old: `waggle keys list` shows which, `waggle keys rotate` replaces one" if old else ""
     return f"{kind}, up to date; {pending} events to apply, {len(set_aside)} set aside{reminder}"
 

@@ -25,7 +25,10 @@ Home = Annotated[
     Path | None,
     Parameter(help="Its data, logs and notes; left out: `engine` in WAGGLE_HOME, which is .waggle by default."),
 ]
-Operate = Annotated[bool, Parameter(help="With Operate and its search store, or the broker alone.")]
+Operate = Annotated[
+    bool,
+    Parameter(help="With Operate and its search store, or the broker alone.", negative_bool="no-"),
+]
 
 
 @app.command

@@ -19,6 +19,7 @@ from rich.progress import (
 from waggle.app import App
 from waggle.cli.acting import By, acting
 from waggle.cli.with_app import with_app
+from waggle.errors import BadSettings
 from waggle.log import configure
 from waggle.services.importing import ImportOrder, ImportState, Kind
 from waggle.services.record_file import FileForm
@@ -90,7 +91,7 @@ def import_(  # noqa: PLR0913 -- each is an option of the command line
             path=file,
             form=written,
             source=source,
-            mapping=waggle.mapping(mapping) if mapping else None,
+            mapping=waggle.sections.mapping(_known(waggle, mapping)) if mapping else None,
             mapping_text=_text(waggle, mapping),
             errors=errors,
             dry_run=dry_run,
@@ -103,6 +104,14 @@ def import_(  # noqa: PLR0913 -- each is an option of the command line
     if not state.finished:
         return _INTERRUPTED
     return 0 if not state.refused else 1
+
+
+def _known(waggle: App, mapping: str) -> str:
+    folder = waggle.settings.config_dir / "mappings"
+    names = sorted(file.stem for file in folder.glob("*.toml"))
+    if mapping not in names:
+        raise BadSettings("MAPPING_UNKNOWN", f"there is no {folder / mapping}.toml; there are: {', '.join(names)}")
+    return mapping
 
 
 def _text(waggle: App, mapping: str) -> str:
@@ -133,7 +142,7 @@ async def _run(waggle: App, order: ImportOrder, *, quiet: bool) -> ImportState:
             rate = int((state.lines - state.resumed_from_line) / max(loop.time() - began_s, 1e-3))
             bars.update(bar, total=state.size_bytes, completed=state.position_bytes, lines=state.lines, rate=rate)
 
-        return await waggle.importing.run(order, stop, tell)
+        return await waggle.sources.importing.run(order, stop, tell)
 
 
 def _say(state: ImportState, *, dry_run: bool, json: bool) -> None:

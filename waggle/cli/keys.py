@@ -52,7 +52,7 @@ def create(
 
     async def make(waggle: App) -> str:
         who = await acting(waggle, by, "admin")
-        return (await waggle.keys.create(source, scopes=scopes, expires=expires, by=who)).token
+        return (await waggle.accounts.keys.create(source, scopes=scopes, expires=expires, by=who)).token
 
     print(with_app(make))
 
@@ -70,7 +70,7 @@ def list_(*, all_: Annotated[bool, Parameter(name="--all", negative="")] = False
     json
         One JSON document for programs.
     """
-    found = [line for line in with_app(lambda waggle: waggle.keys.list()) if all_ or line.state == "good"]
+    found = [line for line in with_app(lambda waggle: waggle.accounts.keys.list()) if all_ or line.state == "good"]
     if json:
         print(msgspec.json.encode(found).decode())
     elif found:
@@ -97,7 +97,7 @@ def rotate(key_id: str, *, overlap: Duration = timedelta(hours=24), by: By = Non
 
     async def swap(waggle: App) -> str:
         who = await acting(waggle, by, "admin")
-        return (await waggle.keys.rotate(key_id, overlap=overlap, by=who)).token
+        return (await waggle.accounts.keys.rotate(key_id, overlap=overlap, by=who)).token
 
     print(with_app(swap))
 
@@ -119,7 +119,7 @@ def revoke(key_id: str, *, why: str, by: By = None) -> None:
     """
 
     async def end(waggle: App) -> None:
-        await waggle.keys.revoke(key_id, by=await acting(waggle, by, "admin"), why=why)
+        await waggle.accounts.keys.revoke(key_id, by=await acting(waggle, by, "admin"), why=why)
 
     with_app(end)
     print(f"{key_id} is revoked.")

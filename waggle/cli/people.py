@@ -38,7 +38,7 @@ def add(name: str, *, role: Role, by: By = None) -> None:
     """
 
     async def put(waggle: App) -> None:
-        await waggle.people.add(name, role, by=await acting(waggle, by, "admin"))
+        await waggle.accounts.people.add(name, role, by=await acting(waggle, by, "admin"))
 
     with_app(put)
     print(f"{name} is {role}.")
@@ -55,7 +55,7 @@ def list_(*, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found = with_app(lambda waggle: waggle.people.list())
+    found = with_app(lambda waggle: waggle.accounts.people.list())
     if json:
         print(msgspec.json.encode(found).decode())
         return
@@ -83,7 +83,7 @@ def remove(name: str, *, by: By = None) -> None:
     """
 
     async def end(waggle: App) -> None:
-        await waggle.people.remove(name, by=await acting(waggle, by, "admin"))
+        await waggle.accounts.people.remove(name, by=await acting(waggle, by, "admin"))
 
     with_app(end)
     print(f"{name} is removed.")
@@ -107,7 +107,7 @@ def token(name: str, *, expires: Duration = timedelta(days=90), by: By = None) -
 
     async def give(waggle: App) -> str:
         who = await acting(waggle, by, "admin")
-        return (await waggle.people.token(name, expires=expires, by=who)).token
+        return (await waggle.accounts.people.token(name, expires=expires, by=who)).token
 
     print(with_app(give))
 

@@ -14,6 +14,8 @@ from waggle.cli.with_app import with_app
 from waggle.ports.unit_of_work import AuditEntry
 from waggle.services.processing_record import as_markdown, processing_record
 from waggle.settings import load_settings
+from waggle.wiring.privacy import checked_privacy_map
+from waggle.wiring.safekeeping import safekeeping
 
 app = Commands(
     name="privacy",
@@ -33,7 +35,7 @@ def record(*, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found = processing_record(App(load_settings()).privacy_map, datetime.now(UTC))
+    found = processing_record(checked_privacy_map(load_settings().config_dir), datetime.now(UTC))
     print(msgspec.json.encode(found).decode() if json else as_markdown(found), end="")
 
 
@@ -48,7 +50,7 @@ def new_master_key(file: Path) -> None:
     file
         Where it is to lie: outside the database and every backup, readable for Waggle's user only.
     """
-    if App(load_settings()).safekeeping.new_master_key(file):
+    if safekeeping(App(load_settings()).database).new_master_key(file):
         print(f"The master key is in {file}. Keep a copy elsewhere: without it all personal data is lost.")
     else:
         print(f"{file} was there, and is as it was.")
@@ -74,7 +76,7 @@ def rotate_master_key(*, by: By = None) -> None:
         columns = (TextColumn("keys of persons"), BarColumn(), MofNCompleteColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=None)
-            done = waggle.safekeeping.rotate_master_key(
+            done = safekeeping(waggle.database).rotate_master_key(
                 datetime.now(UTC), lambda count, total: bar.update(task, completed=count, total=total)
             )
         await _note(waggle, who, "master-key-rotated", done.key_id)
@@ -100,7 +102,7 @@ def drop_master_key(key_id: str, *, by: By = None) -> None:
 
     async def work(waggle: App) -> None:
         who = await acting(waggle, by, "privacy:manage")
-        waggle.safekeeping.drop_master_key(key_id)
+        safekeeping(waggle.database).drop_master_key(key_id)
         await _note(waggle, who, "master-key-dropped", key_id)
         print(f"{key_id} is no longer there.")
 

@@ -11,10 +11,10 @@ from waggle.app import App
 from waggle.cli.acting import By, acting
 from waggle.cli.with_app import with_app
 from waggle.domain.privacy import LegalHold, Right
-from waggle.errors import PermanentFailure
+from waggle.errors import PermanentFailure, Rejected
 from waggle.ports.unit_of_work import AuditEntry, Transaction
 from waggle.services.own_words import refuse_personal
-from waggle.services.privacy_requests import RequestLine
+from waggle.services.privacy_requests import NOBODY_HAS_THIS_ID, RequestLine
 
 app = Commands(
     name="privacy-requests",
@@ -36,7 +36,7 @@ def list_(*, all_states: bool = False, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found = with_app(lambda waggle: waggle.privacy_requests.list(all_states=all_states))
+    found = with_app(lambda waggle: waggle.privacy.requests.list(all_states=all_states))
     if json:
         print(msgspec.json.encode(found).decode())
     elif found:
@@ -65,7 +65,7 @@ def open_(right: Right, ref: str, *, by: By = None, json: bool = False) -> None:
 
     async def opening(waggle: App) -> RequestLine:
         who = await acting(waggle, by, "privacy:manage")
-        return await waggle.privacy_requests.open(right, ref, source="cli", by=who)
+        return await waggle.privacy.requests.open(right, ref, source="cli", by=who)
 
     line = with_app(opening)
     print(msgspec.json.encode(line).decode() if json else f"{line.request_id} is open, due {line.due_at:%Y-%m-%d}.")
@@ -84,9 +84,9 @@ def show(request_id: str, *, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    line = with_app(lambda waggle: waggle.privacy_requests.show(request_id))
+    line = with_app(lambda waggle: waggle.privacy.requests.show(request_id))
     if line is None:
-        raise PermanentFailure("PRIVACY_REQUEST_UNKNOWN", request_id)
+        raise PermanentFailure("PRIVACY_REQUEST_UNKNOWN", f"there is no request {request_id!r}")
     if json:
         print(msgspec.json.encode(line).decode())
     else:
@@ -115,7 +115,7 @@ def done(request_id: str, *, why: str, refused: bool = False, by: By = None) -> 
     async def closing(waggle: App) -> RequestLine:
         who = await acting(waggle, by, "privacy:manage")
         outcome = "refused" if refused else "answered"
-        return await waggle.privacy_requests.done(request_id, outcome=outcome, by=who, why=why)
+        return await waggle.privacy.requests.done(request_id, outcome=outcome, by=who, why=why)
 
     print(f"{request_id} is closed: {with_app(closing).outcome}.")
 
@@ -140,17 +140,22 @@ def export(ref: str, *, to: Path, by: By = None) -> None:
 
     async def exporting(waggle: App) -> bytes:
         who = await acting(waggle, by, "privacy:manage")
-        packed = await waggle.exporting.make(ref)
+        packed = await waggle.privacy.exporting.make(ref)
         entry = AuditEntry(at=waggle.clock.now(), actor=who, action="customer-exported", subject=ref, why="by hand")
         await waggle.store.run(lambda tx: tx.audit.add(entry))
         return packed
 
-    packed = with_app(exporting)
     try:
+        # Before anything is noted: an export that no file can take must not stand in the audit log.
         to.touch(mode=0o600, exist_ok=False)
+    except FileExistsError as error:
+        raise PermanentFailure("FILE_NOT_WRITTEN", f"{to} is there already; name another") from error
+    try:
+        packed = with_app(exporting)
         to.write_bytes(packed)
-    except OSError as error:
-        raise PermanentFailure("FILE_NOT_WRITTEN", f"{to} is there already, or cannot be written") from error
+    except BaseException:
+        to.unlink()
+        raise
     print(f"{to}: {len(packed)} bytes. Delete it once it was handed over.")
 
 
@@ -173,22 +178,29 @@ def hold(ref: str, *, why: str, lift: bool = False, by: By = None) -> None:
     """
     refuse_personal("why", why)
 
-    async def holding(waggle: App) -> None:
+    async def holding(waggle: App) -> bool:
         who = await acting(waggle, by, "privacy:manage")
         now = waggle.clock.now()
         action = "legal-hold-lifted" if lift else "legal-hold-set"
 
-        def store(tx: Transaction) -> None:
+        def store(tx: Transaction) -> bool:
             if lift:
+                if not tx.legal_holds.is_held(ref):
+                    return False
                 tx.legal_holds.lift(ref)
             else:
+                if tx.customers.get(ref) is None:
+                    raise Rejected("CUSTOMER_UNKNOWN", NOBODY_HAS_THIS_ID)
                 tx.legal_holds.add(LegalHold(customer_id=ref, why=why, held_by=who, since=now))
             tx.audit.add(AuditEntry(at=now, actor=who, action=action, subject=ref, why=why))
+            return True
 
-        await waggle.store.run(store)
+        return await waggle.store.run(store)
 
-    with_app(holding)
-    print(f"{ref} is {'no longer ' if lift else ''}held.")
+    if with_app(holding):
+        print(f"{ref} is {'no longer ' if lift else ''}held.")
+    else:
+        print(f"{ref} was not held; nothing was changed.")
 
 
 def _table(found: list[RequestLine]) -> None:

@@ -42,7 +42,7 @@ def replay(
     """
 
     async def run(waggle: App) -> Report:
-        with _shown(quiet=json) as progress, waggle.shadow() as shadow:
+        with _shown(quiet=json) as progress, waggle.database.shadow(waggle.state_rules) as shadow:
             return await waggle.replay(shadow, progress).run(only, mend=not check)
 
     report = with_app(run)

@@ -28,7 +28,7 @@ def retention(*, dry_run: bool = False, json: bool = False, by: By = None) -> No
         Who decides.
     """
     if dry_run:
-        found = with_app(lambda waggle: waggle.retention.overdue())
+        found = with_app(lambda waggle: waggle.privacy.retention.overdue())
         if json:
             print(msgspec.json.encode(found).decode())
             return
@@ -54,7 +54,7 @@ async def _apply(waggle: App, by: str | None) -> dict[str, int]:
     console = Console(stderr=True)
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
         line = progress.add_task("looking")
-        done = await waggle.retention.apply(
+        done = await waggle.privacy.retention.apply(
             lambda table, rows: progress.update(line, description=f"{table}: {rows} rows")
         )
     entry = AuditEntry(

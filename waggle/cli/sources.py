@@ -67,12 +67,12 @@ def check(name: str) -> None:
     waggle = App(load_settings())
     try:
         section = _section(waggle, name)
-        waggle.typed(section)
+        waggle.sections.of_connector(section)
         print(f"[{section.section}] is a good section of {section.connector}.")
-        if section not in waggle.source_sections(Webhook):
+        if section not in waggle.sections.sources(Webhook):
             print("It does not call us, so there is no way in to try.")
             return
-        webhook = waggle.made(section, Webhook)
+        webhook = waggle.systems.made(section, Webhook)
         topic, body = webhook.probe
         try:
             headers = _signed(waggle, webhook, topic, body)
@@ -103,7 +103,7 @@ def send(name: str, *, topic: str = "", file: Path) -> None:
     """
     waggle = App(load_settings())
     try:
-        webhook = waggle.made(_section(waggle, name), Webhook)
+        webhook = waggle.systems.made(_section(waggle, name), Webhook)
         body = _read(file)
         told = webhook.read(Call(topic=topic, delivery_id="try"), body, waggle.clock.now())
         asyncio.run(_post(_url(waggle, name), _signed(waggle, webhook, topic, body), body))
@@ -113,7 +113,7 @@ def send(name: str, *, topic: str = "", file: Path) -> None:
 
 
 def _section(waggle: App, name: str) -> SourceSection:
-    sections = {section.name: section for section in waggle.source_sections()}
+    sections = {section.name: section for section in waggle.sections.sources()}
     if name not in sections:
         known = ", ".join(sections) or "none is set"
         raise BadSettings("SOURCE_UNKNOWN", f"[source.{name}] stands nowhere; known: {known}")
@@ -132,9 +132,7 @@ def _read(file: Path) -> bytes:
 
 
 def _url(waggle: App, name: str) -> str:
-    api = waggle.settings.api
-    host = "127.0.0.1" if api.host in {"0.0.0.0", "::"} else api.host  # noqa: S104 -- where it listens, not we
-    return f"http://{host}:{api.port}/v1/webhooks/{name}"
+    return f"{waggle.settings.api.address}/v1/webhooks/{name}"
 
 
 def _signed(waggle: App, webhook: Webhook, topic: str, body: bytes) -> Mapping[str, str]:

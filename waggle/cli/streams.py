@@ -34,7 +34,7 @@ def streams(*, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found = with_app(lambda waggle: waggle.outbox.lines())
+    found = with_app(lambda waggle: waggle.streams.outbox.lines())
     if json:
         print(msgspec.json.encode(found).decode())
     elif found:
@@ -64,7 +64,7 @@ def rewind(name: str, *, to: Annotated[str, Parameter(name="--to")], why: str, b
     place = _place(to)
 
     async def set_back(waggle: App) -> int:
-        return await waggle.outbox.rewind(name, place, by=await acting(waggle, by, "sources:manage"), why=why)
+        return await waggle.streams.outbox.rewind(name, place, by=await acting(waggle, by, "sources:manage"), why=why)
 
     print(f"{name} goes on after position {with_app(set_back)}.")
 

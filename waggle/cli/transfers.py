@@ -17,7 +17,7 @@ def transfers(*, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    found = with_app(lambda waggle: waggle.transfers.totals())
+    found = with_app(lambda waggle: waggle.privacy.transfers.totals())
     if json:
         print(msgspec.json.encode(found).decode())
         return

@@ -110,7 +110,7 @@ async def _greet(console: Console, installation: Installation) -> None:
     table.add_row("Journeys", ", ".join(each.name for each in installation.deployed if each.kind == "process"))
     table.add_row("Logs", str(app.settings.home / "logs"))
     if not await app.store.read(lambda tx: tx.keys.sources()):
-        key = await app.write_keys.create(FIRST_SOURCE)
+        key = await app.accounts.write_keys.create(FIRST_SOURCE)
         table.add_row(
             "Write key", f"{key}\nof the source {FIRST_SOURCE!r}, shown this once; `waggle keys create` makes more"
         )

@@ -62,7 +62,7 @@ color:var(--on-press);
 font:inherit;font-weight:600;cursor:pointer}
 button.second{background:transparent;color:var(--ink);border-color:var(--field)}
 button.link{padding:.2rem 0;border:0;background:none;color:inherit;font-weight:400;text-decoration:underline}
-main.narrow button{width:100%}
+main.narrow button{width:100%;margin:0 0 1.1rem}
 :is(a,button,input,select,textarea,summary):focus-visible{outline:3px solid var(--honey);outline-offset:2px}
 .notice,.warning{margin:0 0 1.25rem;padding:.75rem 1rem;border-radius:8px;background:var(--good-ground);
 color:var(--good)}

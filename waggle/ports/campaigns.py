@@ -87,6 +87,10 @@ class ApprovalRepository(Protocol):
         """Return all that nobody has answered, the oldest first."""
         ...
 
+    def count_waiting(self) -> tuple[int, datetime | None]:
+        """Return how many nobody has answered, and when the oldest of them was asked."""
+        ...
+
     def newest(self, limit: int) -> list[Approval]:
         """Return those asked last, whatever their state, the newest first."""
         ...

@@ -12,6 +12,10 @@ from waggle.domain.privacy import Export, LegalHold, OneTimeLink, PrivacyRequest
 class ConsentRepository(Protocol):
     """Statements are added, never changed; those of ids that are one person are read together."""
 
+    def prepare(self, customer_ids: Collection[str]) -> None:
+        """Read many persons' at once, before they are asked for one by one."""
+        ...
+
     def add(self, fact: ConsentFact) -> None:
         """Add *fact*; nothing happens if its event has stated it before."""
         ...
@@ -46,12 +50,20 @@ class ConsentTexts(Protocol):
 
 
 class RestrictionRepository(Protocol):
+    def prepare(self, customer_ids: Collection[str]) -> None:
+        """Read many persons' at once, before they are asked for one by one."""
+        ...
+
     def add(self, word: Restriction) -> None: ...
     def of(self, customer_id: str) -> list[Restriction]: ...
 
 
 class SuppressionRepository(Protocol):
     """Addresses that must not be written to whatever was agreed: bounces, complaints, refusals."""
+
+    def prepare(self, customer_ids: Collection[str], addresses: Collection[str], channel: str) -> None:
+        """Read what stands against many persons and addresses at once, before it is asked for one by one."""
+        ...
 
     def add(self, customer_id: str, channel: str, reason: str, at: datetime) -> None: ...
     def reason(self, customer_id: str, channel: str) -> str | None: ...
@@ -141,6 +153,35 @@ class Way:
     through: "Way | None" = None
 
 
+RowKey = tuple[Any, ...]
+"""The primary key of a row of any table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """Which rows of a table are over their time: those on which nothing hangs that is not."""
+
+    table: str
+    since: str
+    """The column that counts; ..."""
+    before: datetime
+    """... its time is before that."""
+    held: Sequence[Way]
+    persons: Collection[str]
+    """But for rows that belong to one of these by a way *held*."""
+    columns: Sequence[str] = ()
+    """If there are any: only those in which one of them is not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverduePage:
+    """What was found among some rows."""
+
+    keys: Sequence[RowKey]
+    after: RowKey | None
+    """Where to look on; None: there are no more."""
+
+
 class PersonalData(Protocol):
     """Any table, as the privacy map describes it."""
 
@@ -152,29 +193,16 @@ class PersonalData(Protocol):
         """Remove the persons' rows."""
         ...
 
-    def count_over(
-        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str]
-    ) -> int:
-        """Count rows with a time in *since* before *before*, but for those that belong to *persons* by a way *held*."""
+    def over(self, overdue: Overdue, after: RowKey, limit: int) -> OverduePage:
+        """Look through the next *limit* rows whose keys come after *after*; () is before all."""
         ...
 
-    def drop_over(  # noqa: PLR0913, PLR0917 -- which rows, and how many at once
-        self, table: str, since: str, before: datetime, held: Sequence[Way], persons: Collection[str], limit: int
-    ) -> int:
-        """Remove such rows, *limit* at most, and return how many."""
+    def drop_over(self, overdue: Overdue, keys: Collection[RowKey]) -> int:
+        """Remove the rows that are still such, and what goes along with them; return how many rows."""
         ...
 
-    def empty_over(  # noqa: PLR0913, PLR0917 -- which rows, what of them, and how many at once
-        self,
-        table: str,
-        since: str,
-        before: datetime,
-        held: Sequence[Way],
-        persons: Collection[str],
-        columns: Sequence[str],
-        limit: int,
-    ) -> int:
-        """Empty these columns of such rows where they are not empty, *limit* rows at most, and return how many."""
+    def empty_over(self, overdue: Overdue, keys: Collection[RowKey]) -> int:
+        """Empty the columns of the rows that are still such; return how many rows."""
         ...
 
 

@@ -18,6 +18,7 @@ from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import AuditEntry, Transaction, UnitOfWork
 from waggle.services.intake import Intake
 from waggle.services.keys import OWN_SOURCE
+from waggle.services.own_words import refuse_personal
 
 _PERSONAL = personal_fields(CustomerIdentified)
 _VIEWS_SHOWN = 10
@@ -152,7 +153,9 @@ class CustomerDesk:
 
         Raises:
             PermanentFailure: CUSTOMER_UNKNOWN.
+            Rejected: WORDS_REFUSED, *why* looks like an address or a phone number.
         """
+        refuse_personal("why", why)
 
         def look(tx: Transaction) -> CustomerPage:
             page = _page(tx, ref, lambda _name, value: value)
@@ -181,6 +184,7 @@ class CustomerDesk:
         return await self._say("customers-split", customer_id, merged_customer_id, by, why)
 
     async def _say(self, event_type: str, customer_id: str, other: str, by: str, why: str) -> str:
+        refuse_personal("why", why)
         if customer_id == other:
             raise PermanentFailure("MERGE_REFUSED", f"{customer_id} is one id; name two")
         now = self._clock.now()

@@ -8,7 +8,7 @@ from waggle.ports.clock import Clock
 from waggle.ports.privacy import Way
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.own_facts import tell
-from waggle.services.privacy_requests import known
+from waggle.services.privacy_requests import is_held, known
 
 ERASED = "erased"
 """Reason of an address that is kept as a hash only because its person was forgotten."""
@@ -56,7 +56,7 @@ class Erasing:
             request = known(tx, request_id)
             if request.right != "erasure" or request.state == "unconfirmed":
                 raise PermanentFailure("NOT_CONFIRMED", request_id)
-            if tx.legal_holds.is_held(request.customer_id):
+            if is_held(tx, request.customer_id):
                 raise PermanentFailure("LEGAL_HOLD", request_id)
             # At the time of the request: who comes back while it is worked on is somebody who came back.
             at = request.confirmed_at or request.opened_at

@@ -17,7 +17,7 @@ from waggle.ports.clock import Clock
 from waggle.ports.privacy import Way
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
 from waggle.services.privacy_map import PrivacyMap
-from waggle.services.privacy_requests import known
+from waggle.services.privacy_requests import NOBODY_HAS_THIS_ID, known
 
 SCHEMA_VERSION: Final = 1
 KEPT_FOR: Final = timedelta(hours=24)
@@ -188,7 +188,7 @@ class Exporting:
 
         def make(tx: Transaction) -> bytes:
             if tx.customers.get(customer_ref) is None:
-                raise PermanentFailure("CUSTOMER_UNKNOWN", customer_ref)
+                raise PermanentFailure("CUSTOMER_UNKNOWN", NOBODY_HAS_THIS_ID)
             return self._packed(tx, customer_ref, self._clock.now())
 
         return await self._store.read(make)

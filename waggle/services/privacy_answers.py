@@ -14,7 +14,7 @@ from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import AuditEntry, Transaction, UnitOfWork
 from waggle.services.own_facts import tell
-from waggle.services.privacy_requests import close, known
+from waggle.services.privacy_requests import close, is_held, known
 
 _log = get_logger(__name__)
 
@@ -50,7 +50,7 @@ class PrivacyAnswers:
 
         def read(tx: Transaction) -> RequestFound:
             request = known(tx, request_id)
-            held = tx.legal_holds.is_held(request.customer_id)
+            held = is_held(tx, request.customer_id)
             return RequestFound(request.state, request.right, request.due_at, held, request.payload is not None)
 
         return await self._store.read(read)

@@ -17,6 +17,10 @@ _OPENED: Final = "privacy-request-opened"
 _CONFIRMED: Final = "privacy-request-confirmed"
 
 _MOST_LISTED = 500
+NOBODY_HAS_THIS_ID = (
+    "the shop told of nobody under this id; `waggle customer show` finds the id of who is known by another, "
+    "or by e-mail address"
+)
 
 
 def open_request(  # noqa: PLR0913 -- what a request is made of
@@ -87,6 +91,11 @@ def close(  # noqa: PLR0913 -- what there is to say of an end
     return closed
 
 
+def is_held(tx: Transaction, customer_id: str) -> bool:
+    """Say whether a law wants the data kept under any id of this person: they are all forgotten together."""
+    return any(tx.legal_holds.is_held(each) for each in tx.identities.all_of(customer_id))
+
+
 def known(tx: Transaction, request_id: str) -> PrivacyRequest:
     """Return the request of this id.
 
@@ -95,7 +104,7 @@ def known(tx: Transaction, request_id: str) -> PrivacyRequest:
     """
     request = tx.privacy_requests.get(request_id)
     if request is None:
-        raise PermanentFailure("PRIVACY_REQUEST_UNKNOWN", request_id)
+        raise PermanentFailure("PRIVACY_REQUEST_UNKNOWN", f"there is no request {request_id!r}")
     return request
 
 
@@ -159,7 +168,7 @@ class PrivacyRequestBook:
 
         def opening(tx: Transaction) -> RequestLine:
             if tx.customers.get(customer_ref) is None:
-                raise Rejected("CUSTOMER_UNKNOWN", customer_ref)
+                raise Rejected("CUSTOMER_UNKNOWN", NOBODY_HAS_THIS_ID)
             now = self._clock.now()
             return _line(open_request(tx, right, customer_ref, source, now, by=by), now)
 
