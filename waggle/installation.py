@@ -39,7 +39,9 @@ class Installation:
     def addresses(self) -> Mapping[str, str]:
         """What a person may want to open or call."""
         settings = self.app.settings
-        found = {"API": settings.api.public_url}
+        found = {"API": settings.api.address}
+        if settings.api.public_url != settings.api.address:
+            found["Links in messages"] = settings.api.public_url
         if settings.mailbox.enabled:
             found["Mailbox"] = f"http://127.0.0.1:{settings.mailbox.page_port}"
         if self.engine is not None and self.engine.operate_url is not None:
@@ -90,5 +92,5 @@ async def installed(
 def _parts(app: App, environment: Mapping[str, str]) -> list[Part]:
     names = ["mailbox"] if app.settings.mailbox.enabled else []
     names += ["api", "relay", "worker"]
-    names += ["exchange"] if app.has_exchange else []
+    names += ["exchange"] if app.sections.has_exchange else []
     return [Part(name, [name], environment) for name in names]

@@ -115,11 +115,13 @@ class Census(Collector):
             keys = await store.read(lambda tx: tx.keys.all())
             now = self._clock.now()
             late = await store.read(lambda tx: tx.privacy_requests.count_overdue(now))
+            asked, asked_at = await store.read(lambda tx: tx.approvals.count_waiting())
             self._found = [
                 *_counts(overview),
                 _age(max(0.0, waiting_s)),
                 _age_of_keys(keys, now),
                 _overdue(late),
+                *_approvals(asked, 0.0 if asked_at is None else max(0.0, (now - asked_at).total_seconds())),
             ]
         except TemporaryFailure as failure:
             log.debug("nothing counted", code=failure.code)
@@ -275,6 +277,13 @@ def _age_of_keys(keys: Sequence[Key], now: datetime) -> Metric:
 def _overdue(requests: int) -> Metric:
     return GaugeMetricFamily(
         "waggle_privacy_requests_overdue", "Requests of customers about their data not answered in time.", requests
+    )
+
+
+def _approvals(waiting: int, oldest_s: float) -> Iterator[Metric]:
+    yield GaugeMetricFamily("waggle_approvals_waiting", "Questions of journeys that nobody has answered yet.", waiting)
+    yield GaugeMetricFamily(
+        "waggle_approvals_waiting_oldest_seconds", "Age of the oldest of these questions.", oldest_s
     )
 
 
