@@ -48,7 +48,8 @@ def content(diagram: Path) -> bytes:
 
 
 def reword(diagram: Path, *, tag: str | None = "7.0.0", name: str = "Open it") -> None:
-    text = re.sub('(id="Task_OpenEnrolment" name=)"[^"]*"', rf'\1"{name}"', diagram.read_text())
+    text, found = re.subn('(id="Task_OpenEnrolment"[^>]* name=)"[^"]*"', rf'\1"{name}"', diagram.read_text())
+    assert found == 1
     if tag is not None:
         head, _, rest = text.partition('<zeebe:versionTag value="')
         text = f'{head}<zeebe:versionTag value="{tag}"{rest[rest.index(chr(34)) + 1 :]}'
