@@ -21,7 +21,7 @@ demo: $(VENV)/ready ## play three hours of a shop on the real engine; ARGS="--ex
 	$(BIN)/waggle demo $(ARGS)
 
 test: $(VENV)/ready ## run the tests, the real engine among them; ARGS="tests/domain -k quiet" are passed on
-	@$(BIN)/waggle engine fetch || echo "Tests that need the engine will be skipped." >&2
+	@$(BIN)/waggle engine fetch --prepare || echo "Tests that need the engine will be skipped." >&2
 	$(BIN)/pytest -n 3 --dist loadgroup -m "not guarantee and not wheel" $(ARGS)
 
 guarantee: $(VENV)/ready ## run the slow proofs: kills, outages, the wheel in a clean environment

@@ -41,6 +41,11 @@ def engine_with_operate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         local.stop(home)
 
 
+def test_what_was_prepared_is_not_prepared_again(engine_with_operate: RunningEngine) -> None:
+    assert engine_with_operate.pids.keys() == {"broker", "search"}
+    assert not local.prepare(with_operate=True)
+
+
 def logs_in(engine: RunningEngine, user: str, password: str) -> bool:
     web = f"http://127.0.0.1:{engine.ports.web}"
     with httpx.Client(base_url=web, trust_env=False, timeout=30) as browser:

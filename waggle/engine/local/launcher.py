@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -131,6 +132,25 @@ def adopt(options: EngineOptions) -> RunningEngine | None:
     options = options.resolved()
     with _home_held(options.home):
         return _adopted(options)
+
+
+def prepare(*, with_operate: bool, progress: Progress | None = None, cache: Cache | None = None) -> bool:
+    """Run the engine once in a folder that is thrown away, so that later starts find its classes archived.
+
+    Return whether that was needed; raises as `start`.
+    """
+    progress, cache = progress or Silent(), cache or Cache()
+    with tempfile.TemporaryDirectory(prefix="waggle-prepare-") as folder:
+        options = EngineOptions(Path(folder), with_operate=with_operate, durable=False)
+        distribution, jars = cache.engine(progress), cache.search(progress) if with_operate else None
+        programs, archives = _programs(options, Ports.at(0), distribution, jars), Archives(cache.folder)
+        if not any(archives.is_missing(program) for program in programs):
+            return False
+        try:
+            start(options, progress, cache)
+        finally:
+            stop(options.home)
+    return True
 
 
 def stop(home: Path, limit_s: float = _STOP_LIMIT_S) -> bool:

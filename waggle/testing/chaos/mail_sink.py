@@ -103,7 +103,8 @@ class _Witness:
         # Who is not noted there is none of ours.
         with suppress(FileNotFoundError, psutil.NoSuchProcess):
             process = psutil.Process(int((self._pids / Path(session.host_name).name).read_text()))
-            if process.ppid() == os.getppid():
+            # Of the same keeper: its child, or forked by one.
+            if os.getppid() in {parent.pid for parent in process.parents()[:2]}:
                 self._points.blame(fault, process.pid)
                 process.kill()
 
