@@ -24,6 +24,7 @@ _log = get_logger(__name__)
 
 _QUIET_S = 0.1
 _LONGEST_REST_S = 1.0
+_TURNS_OF_A_LATE_LOOP = 4
 _DRY_AFTER_S = 0.01
 _LONGEST_FLOW_S = 1.0
 _LONGEST_BUSY_WAIT_S = 0.4
@@ -238,6 +239,13 @@ class Intake:
         await asyncio.sleep(wait_s)
 
 
+async def _comes_late(reading: asyncio.Future[Any]) -> bool:
+    """Say whether *reading* was about to end: a loop that is late sees that a time is over before it sees what came."""
+    for _ in range(_TURNS_OF_A_LATE_LOOP):
+        await asyncio.sleep(0)
+    return reading.done()
+
+
 async def _read_rest(
     call: Any,  # noqa: ANN401 - untyped library
     reading: asyncio.Future[Any] | None,
@@ -251,7 +259,7 @@ async def _read_rest(
     while (passed_s := time.monotonic() - began_s) < _LONGEST_REST_S:
         reading = reading or asyncio.ensure_future(call.read())
         ended, _ = await asyncio.wait([reading], timeout=_QUIET_S if passed_s < _LONGEST_REST_S / 2 else _DRY_AFTER_S)
-        if not ended:
+        if not ended and not await _comes_late(reading):
             reading.cancel()
             return
         if reading.cancelled() or reading.exception() is not None or reading.result() is grpc.aio.EOF:
