@@ -65,7 +65,7 @@ from waggle.wiring.accounts import Accounts
 from waggle.wiring.database import Database
 from waggle.wiring.engine_way import EngineWay
 from waggle.wiring.privacy import Privacy
-from waggle.wiring.rules import freshness_of, occasion_rules, score_bounds, sender_of, sending_policy
+from waggle.wiring.rules import freshness_of, messages_together, occasion_rules, score_bounds, sender_of, sending_policy
 from waggle.wiring.sections import Sections
 from waggle.wiring.sources import Sources
 from waggle.wiring.streams import Streams
@@ -274,7 +274,16 @@ class App:
         if self.freshness.limits.limits:
             refresher = Refresher(self.sources.puller, self.sources.plans, self.store, self.clock)
         provider = self.systems.provider(EmailSender)
-        return Sending(self.store, provider, composer, self.policy, self.clock, lease=lease, refresher=refresher)
+        return Sending(
+            self.store,
+            provider,
+            composer,
+            self.policy,
+            self.clock,
+            lease=lease,
+            refresher=refresher,
+            together=messages_together(self.settings),
+        )
 
     @cached_property
     def doubts(self) -> Doubts:

@@ -102,7 +102,8 @@ async def run_relay(app: App, stop: asyncio.Event) -> None:
             return
         async with engine_client(app, address) as engine:
             health.relay = app.relay(engine)
-            await app.privacy.keep_consent_texts()
+            if await patiently("database", stop, lambda: _kept(app)) is None:
+                return
             log.info("relay started", engine=address)
             async with asyncio.TaskGroup() as running:
                 running.create_task(health.relay.run(stop))
@@ -238,6 +239,11 @@ def run_until_stopped(part: Callable[[asyncio.Event], Awaitable[None]]) -> None:
             watch.cancel()
 
     asyncio.run(main())
+
+
+async def _kept(app: App) -> bool:
+    await app.privacy.keep_consent_texts()
+    return True
 
 
 async def _opened(app: App) -> Store:

@@ -43,7 +43,7 @@ class Shelf:
     def __init__(self, store: Store) -> None:
         self.counting = Counting(store)
         self.prepared: list[Sequence[str]] = []
-        self.works = SharedWorks[str](self.counting, self._prepare)
+        self.works = SharedWorks[str](self.counting, self._prepare, most_at_once=32)
 
     def _prepare(self, tx: Transaction, skus: Sequence[str]) -> None:
         self.prepared.append(list(skus))
@@ -68,6 +68,15 @@ class Shelf:
 @pytest.fixture
 def shelf(store: Store) -> Shelf:
     return Shelf(store)
+
+
+async def test_where_none_may_share_each_has_its_own_transaction(store: Store) -> None:
+    shelf = Shelf(store)
+    shelf.works = SharedWorks[str](shelf.counting, shelf.works._prepare, most_at_once=1)
+
+    assert sorted(await asyncio.gather(*(shelf.add("honey") for _ in range(3)))) == [1, 2, 3]
+    assert shelf.counting.runs == 3
+    assert shelf.prepared == []
 
 
 async def test_those_of_one_moment_share_a_transaction_and_see_each_other(shelf: Shelf) -> None:

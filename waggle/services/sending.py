@@ -75,9 +75,11 @@ class Sending:
         *,
         lease: timedelta,
         refresher: Refresher | None = None,
+        together: int = 32,
     ) -> None:
         """*lease* is longer than the runtime lets a send last: over, it means a process that is gone.
 
+        At most so many are claimed, handed over or settled *together*, in one transaction.
         *refresher* asks sources whose facts are too old to send on.
         """
         self.breaker = CircuitBreaker(sender.name, clock)
@@ -89,10 +91,12 @@ class Sending:
         self._policy = policy
         self._clock = clock
         self._claims = SharedWorks[tuple[str, str]](
-            store, lambda tx, steps: prepare_claims(tx, steps, self._cap_begins_at())
+            store, lambda tx, steps: prepare_claims(tx, steps, self._cap_begins_at()), together
         )
-        self._hand_overs = SharedWorks[str](store, lambda tx, ids: prepare_hand_overs(tx, ids, self._cap_begins_at()))
-        self._settlements = SharedWorks[str](store, _prepare_settlements)
+        self._hand_overs = SharedWorks[str](
+            store, lambda tx, ids: prepare_hand_overs(tx, ids, self._cap_begins_at()), together
+        )
+        self._settlements = SharedWorks[str](store, _prepare_settlements, together)
 
     def purpose(self, template: str) -> str:
         """Return the consent that *template* needs.

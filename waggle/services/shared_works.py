@@ -13,9 +13,6 @@ from waggle.ports.unit_of_work import Transaction, UnitOfWork
 K = TypeVar("K")
 T = TypeVar("T")
 
-# While they are done nobody else writes to an SQLite file: each takes some milliseconds, mostly to render its message.
-_MOST_AT_ONCE = 32
-
 
 @dataclass(slots=True)
 class _Asked(Generic[K]):
@@ -32,9 +29,15 @@ class SharedWorks(Generic[K]):
     Each work ends as if it had been run by itself: one that fails leaves nothing behind and is no other's trouble.
     """
 
-    def __init__(self, store: UnitOfWork, prepare: Callable[[Transaction, Sequence[K]], None]) -> None:
-        """*prepare* reads for the keys of many works what they will ask for; it is left out for a single one."""
+    def __init__(
+        self, store: UnitOfWork, prepare: Callable[[Transaction, Sequence[K]], None], most_at_once: int
+    ) -> None:
+        """*prepare* reads for the keys of many works what they will ask for; it is left out for a single one.
+
+        Where it is one *at once*, none waits for another: the store puts them in line.
+        """
         self._store = store
+        self._most_at_once = most_at_once
         self._prepare = prepare
         self._line: deque[_Asked[K]] = deque()
         self._working: asyncio.Task[None] | None = None
@@ -44,6 +47,8 @@ class SharedWorks(Generic[K]):
 
         Who is cancelled before its turn has come has done nothing.
         """
+        if self._most_at_once == 1:
+            return await self._store.run(work)
         asked = _Asked(key, work, asyncio.get_running_loop().create_future())
         self._line.append(asked)
         if self._working is None or self._working.done():
@@ -53,7 +58,7 @@ class SharedWorks(Generic[K]):
 
     async def _work_all(self) -> None:
         while self._line:
-            batch = [self._line.popleft() for _ in range(min(len(self._line), _MOST_AT_ONCE))]
+            batch = [self._line.popleft() for _ in range(min(len(self._line), self._most_at_once))]
             try:
                 await self._work([asked for asked in batch if not asked.future.done()])
             finally:

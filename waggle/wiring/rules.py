@@ -14,6 +14,15 @@ from waggle.settings import FreshnessSettings, OccasionSettings, PolicySettings,
 from waggle.wiring.sections import Sections
 
 
+def messages_together(settings: Settings) -> int:
+    """Return how many messages may share a transaction.
+
+    An SQLite file has one writer at a time, and a commit costs the same whatever it holds. On PostgreSQL each process
+    has its writer: what a long transaction has read, others change before it ends, and it is begun again and again.
+    """
+    return 32 if settings.database_url.startswith("sqlite:") else 1
+
+
 def freshness_of(settings: FreshnessSettings, sections: Sections) -> Freshness:
     """Return how old facts may be when a message leaves, and who tells of what.
 
