@@ -30,6 +30,5 @@ class Wave:
     """When the last who was looked at had begun to wait, ..."""
     after_id: str = BEGINNING[1]
     """... and the enrolment."""
-    told: int = 0
     wave_id: int | None = None
     """None: not stored yet."""

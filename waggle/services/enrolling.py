@@ -234,8 +234,7 @@ def _go_on(tx: Transaction, wave: Wave, now: datetime) -> tuple[int, Wave | None
     if len(waiting) < _LOOKED_AT_ONCE or left == 0:
         return len(waiting), None
     last = waiting[-1]
-    gone_on = replace(wave, left=left, after_at=last.entered_at, after_id=last.enrolment_id, told=wave.told + len(told))
-    return len(waiting), gone_on
+    return len(waiting), replace(wave, left=left, after_at=last.entered_at, after_id=last.enrolment_id)
 
 
 def _is_sold_out(tx: Transaction, sku: str) -> bool:

@@ -94,7 +94,6 @@ waves = Table(
     Column("until", UtcTime, nullable=False),
     Column("after_at", UtcTime, nullable=False),
     Column("after_id", Text, nullable=False),
-    Column("told", BigInteger, nullable=False),
     # Numbers are not given again: the order of waves is the order of their events.
     sqlite_autoincrement=True,
 )

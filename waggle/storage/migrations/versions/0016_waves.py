@@ -28,7 +28,6 @@ def upgrade() -> None:
         sa.Column("until", _TIME, nullable=False),
         sa.Column("after_at", _TIME, nullable=False),
         sa.Column("after_id", sa.Text(), nullable=False),
-        sa.Column("told", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("wave_id", name=op.f("pk_waves")),
         sqlite_autoincrement=True,
     )
