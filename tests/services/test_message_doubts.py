@@ -1,5 +1,6 @@
 """A person has the last word on a message in doubt, once, and it stays known who said it and why."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -51,7 +52,8 @@ async def test_what_is_in_doubt_is_listed_without_the_person(
     assert (line.message_id, line.enrolment_id, line.journey) == (message.message_id, enrolment_id, "abandoned-cart")
     assert (line.step, line.state, line.reason, line.provider) == ("first-mail", "in_doubt", "ANSWER_LOST", "recording")
     assert line.handed_over_at == shop.clock.now()
-    assert "c-1" not in repr(line)
+    # Ids made by chance may hold anything.
+    assert "c-1" not in repr(replace(line, message_id="", enrolment_id=""))
     assert await doubts.newest(10) == [line]
 
 

@@ -73,11 +73,11 @@ class SharedWorks(Generic[K]):
         together = _Together(batch, self._prepare)
 
         @wraps(batch[0].work)
-        def work(tx: Transaction) -> list[Any]:
+        def all_of_them(tx: Transaction) -> list[Any]:
             return together.run(tx)
 
         try:
-            results = await self._store.run(work)
+            results = await self._store.run(all_of_them)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 -- whatever it is, those who wait must hear of it

@@ -4,10 +4,11 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from waggle.engine.local.ports import LAST_OFFSET, LOOPBACK, Ports, chosen
+from waggle.engine.local.ports import LAST_OFFSET, LOOPBACK, Ports, chosen, give_up, keep
 from waggle.errors import BadSettings
 
 
@@ -53,6 +54,34 @@ def test_an_engine_is_given_the_ports_that_it_had_before(free_offset: int) -> No
     before = Ports.at(free_offset)
     with chosen(None, with_operate=True, before=before) as ports:
         assert ports == before
+
+
+def test_the_ports_of_an_engine_that_died_are_left_to_it(tmp_path: Path) -> None:
+    with chosen(None, with_operate=False) as ports:
+        keep(ports, tmp_path)
+    try:
+        with chosen(None, with_operate=False) as theirs:
+            assert theirs != ports
+        with chosen(ports.offset, with_operate=False) as mine:
+            assert mine == ports
+    finally:
+        give_up(ports, tmp_path)
+    with chosen(None, with_operate=False) as theirs:
+        assert theirs.offset <= ports.offset
+
+
+def test_ports_are_kept_for_nobody_whose_home_is_gone_and_given_up_by_nobody_else(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with chosen(None, with_operate=False) as ports:
+        keep(ports, home)
+    give_up(ports, tmp_path / "another")
+    with chosen(None, with_operate=False) as theirs:
+        assert theirs != ports
+    home.rmdir()
+    with chosen(None, with_operate=False) as theirs:
+        assert theirs.offset <= ports.offset
+    give_up(ports, home)
 
 
 def test_no_two_offsets_share_a_port() -> None:

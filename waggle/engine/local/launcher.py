@@ -23,7 +23,7 @@ from waggle.engine.local import clock, java, processes, state
 from waggle.engine.local.archive import Archives
 from waggle.engine.local.cache import Cache
 from waggle.engine.local.locks import held
-from waggle.engine.local.ports import LOOPBACK, Ports, chosen, taken
+from waggle.engine.local.ports import LOOPBACK, Ports, chosen, give_up, keep, taken
 from waggle.engine.local.progress import Progress, Silent
 from waggle.engine.local.state import EngineOptions, State
 from waggle.errors import BadSettings, TemporaryFailure
@@ -157,7 +157,10 @@ def stop(home: Path, limit_s: float = _STOP_LIMIT_S) -> bool:
     """End the engine in *home*, gracefully within *limit_s*, and say whether there was one. Its data stays."""
     home = home.absolute()
     with _home_held(home):
-        return _end_left(home, limit_s)
+        was_there = _end_left(home, limit_s)
+        if known := state.read(home):
+            give_up(known.ports, home)
+        return was_there
 
 
 def status(home: Path) -> EngineStatus:
@@ -217,6 +220,7 @@ def _started(options: EngineOptions, progress: Progress, cache: Cache) -> Runnin
         with chosen(
             options.port_offset, with_operate=options.with_operate, before=before.ports if before else None
         ) as ports:
+            keep(ports, options.home)
             programs = _programs(options, ports, distribution, jars)
             try:
                 known = _run_all(State(options, ports, (), is_complete=False), programs, archives, progress)
@@ -224,6 +228,7 @@ def _started(options: EngineOptions, progress: Progress, cache: Cache) -> Runnin
             except TemporaryFailure:
                 if is_last or options.port_offset is not None or not taken(ports, with_operate=options.with_operate):
                     raise
+                give_up(ports, options.home)
                 log.warning("ports were taken while starting", grpc_port=ports.grpc)
     ready_s = time.monotonic() - began_s
     for program, child in zip(programs, known.children, strict=True):

@@ -64,7 +64,8 @@ class Ports:
 def chosen(offset: int | None, *, with_operate: bool, before: Ports | None = None) -> Iterator[Ports]:
     """Lend the ports at *offset*; if None, those used *before*, or those at the smallest offset that are all free.
 
-    Others who look for free ports pass these over until the block ends, when an engine must listen on them.
+    Others who look for free ports pass these over until the block ends, when an engine must listen on them. Ports kept
+    for an engine that does not run are taken last.
 
     Raises:
         BadSettings: PORT_TAKEN, naming the port and who has it; or no offset is free.
@@ -79,7 +80,7 @@ def chosen(offset: int | None, *, with_operate: bool, before: Ports | None = Non
             )
         yield ports
         return
-    for candidate in (*((before.offset,) if before else ()), *range(LAST_OFFSET + 1)):
+    for candidate in (*((before.offset,) if before else ()), *sorted(range(LAST_OFFSET + 1), key=_is_kept)):
         ports = Ports.at(candidate)
         try:
             with held(_claims() / f"offset-{candidate}.lock", limit_s=0):
@@ -89,6 +90,36 @@ def chosen(offset: int | None, *, with_operate: bool, before: Ports | None = Non
         except LockHeld:
             continue
     raise BadSettings("PORT_TAKEN", "Every set of ports for an engine is taken on this machine.")
+
+
+def keep(ports: Ports, home: Path) -> None:
+    """Let others choose *ports* last, also while the engine in *home* is down: it may have died and be started again.
+
+    Its clients know it by its address. A home that is gone keeps nothing.
+    """
+    _keeper(ports.offset).write_text(str(home), "utf-8")
+
+
+def give_up(ports: Ports, home: Path) -> None:
+    """Let others choose *ports*, which the engine in *home* no longer needs."""
+    if _kept_for(ports.offset) == home:
+        _keeper(ports.offset).unlink(missing_ok=True)
+
+
+def _keeper(offset: int) -> Path:
+    return _claims() / f"offset-{offset}.home"
+
+
+def _kept_for(offset: int) -> Path | None:
+    try:
+        return Path(_keeper(offset).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _is_kept(offset: int) -> bool:
+    home = _kept_for(offset)
+    return home is not None and home.is_dir()
 
 
 def _claims() -> Path:
