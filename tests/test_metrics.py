@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.shown import FakeBreaker, FakeRuntime, Row, rows
 from waggle import metrics as module
+from waggle.domain.wave import Wave
 from waggle.engine.worker import Counters
 from waggle.engine.worker.counters import Durations
 from waggle.engine.worker.metrics import COUNTED, GAUGED, TIMED, WorkerCollector
@@ -116,6 +117,33 @@ async def test_the_census_counts_what_waits_and_since_when(store: Store) -> None
     assert shown["waggle_messages{in_doubt}"] == 0
 
 
+async def test_the_census_knows_how_many_waves_are_open_and_since_when(store: Store) -> None:
+    clock = HandClock()
+    wave = Wave(
+        name="back-in-stock",
+        origin="e-1",
+        journey="back-in-stock",
+        sku="honey",
+        time_to_live_s=60,
+        variables={},
+        cheaper=False,
+        left=None,
+        until=clock.now(),
+    )
+    await store.run(lambda tx: tx.waves.save(wave))
+    clock.advance(timedelta(seconds=30))
+    later = replace(wave, origin="e-2", sku="wax", until=clock.now())
+    await store.run(lambda tx: tx.waves.save(later))
+    clock.advance(timedelta(seconds=12))
+    census = Census(clock)
+    census.store = store
+
+    await census.refresh()
+
+    shown = values(census)
+    assert (shown["waggle_waves"], shown["waggle_waves_oldest_seconds"]) == (2, 42)
+
+
 CART = {
     "type": "cart-updated",
     "data": {"cart_id": "c-1", "currency": "EUR", "items": [{"sku": "s", "quantity": 1, "unit_price_minor": 5}]},
@@ -161,14 +189,14 @@ async def test_a_slow_database_holds_up_no_scrape_and_is_asked_once(census: Cens
     assert slow.reads == 1
 
     slow.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while values(census)["waggle_database_answers"] == 0:
             await census.refresh()
 
 
 async def test_what_was_counted_a_moment_ago_is_not_counted_again(census: Census, slow: SlowStore) -> None:
     slow.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while values(census)["waggle_database_answers"] == 0:
             await census.refresh()
     reads = slow.reads

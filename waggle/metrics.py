@@ -116,12 +116,14 @@ class Census(Collector):
             now = self._clock.now()
             late = await store.read(lambda tx: tx.privacy_requests.count_overdue(now))
             asked, asked_at = await store.read(lambda tx: tx.approvals.count_waiting())
+            wave_at = await store.read(lambda tx: tx.waves.oldest_at())
             self._found = [
                 *_counts(overview),
                 _age(max(0.0, waiting_s)),
                 _age_of_keys(keys, now),
                 _overdue(late),
                 *_approvals(asked, 0.0 if asked_at is None else max(0.0, (now - asked_at).total_seconds())),
+                *_waves(overview.waves, 0.0 if wave_at is None else max(0.0, (now - wave_at).total_seconds())),
             ]
         except TemporaryFailure as failure:
             log.debug("nothing counted", code=failure.code)
@@ -285,6 +287,11 @@ def _approvals(waiting: int, oldest_s: float) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "waggle_approvals_waiting_oldest_seconds", "Age of the oldest of these questions.", oldest_s
     )
+
+
+def _waves(count: int, oldest_s: float) -> Iterator[Metric]:
+    yield GaugeMetricFamily("waggle_waves", "Engine messages that have not reached all who wait for a product.", count)
+    yield GaugeMetricFamily("waggle_waves_oldest_seconds", "Age of the oldest of these engine messages.", oldest_s)
 
 
 def _age(waiting_s: float) -> Metric:

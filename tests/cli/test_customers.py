@@ -125,6 +125,49 @@ def test_two_ids_are_parted_and_put_together_by_events_with_an_audit_row(
     assert waggle("customer", "merge", "c-1", "c-1", "--by", "kim", "--why", "x").code == 1
 
 
+@pytest.mark.parametrize("word", ["merge", "split"])
+@pytest.mark.parametrize(
+    ("ids", "which"), [(("c-1", "bee@example.com"), "second"), (("c-9", "c-1"), "first")], ids=["second", "first"]
+)
+def test_an_id_that_nobody_ever_told_of_is_refused_and_written_nowhere(
+    *, waggle: CommandLine, shop: Shop, store: Store, word: str, ids: tuple[str, str], which: str
+) -> None:
+    said = waggle("customer", word, *ids, "--by", "kim", "--why", "both called about one order")
+
+    assert said.code == 1
+    assert said.err.startswith(f"waggle: CUSTOMER_UNKNOWN: the {which} id: the shop told of nobody under this id")
+    assert "waggle customer show" in said.err
+    assert "bee@" not in said.out + said.err
+    assert asyncio.run(store.read(lambda tx: tx.events.count_pending())) == 0
+    assert not asyncio.run(store.read(lambda tx: tx.audit.of_subject(ids[0])))
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ("order-placed", {"order_id": "o-9", "customer_id": "guest-9", "currency": "EUR", "total_minor": 5}),
+        ("cart-updated", {"cart_id": "cart-9", "customer_id": "guest-9", "currency": "EUR", "items": []}),
+        ("consent-given", {"customer_id": "guest-9"}),
+    ],
+    ids=lambda fact: fact[0],
+)
+def test_who_is_known_by_what_they_did_alone_or_is_yet_to_be_applied_can_be_merged(
+    waggle: CommandLine, shop: Shop, store: Store, fact: tuple[str, dict[str, object]]
+) -> None:
+    def ids() -> tuple[str, ...]:
+        asyncio.run(shop.relay.apply_events())
+        return asyncio.run(store.read(lambda tx: tx.identities.all_of("c-1")))
+
+    words = ("--by", "kim", "--why", "both called about one order")
+    asyncio.run(shop.send(*fact))
+    assert waggle("customer", "merge", "c-1", "guest-9", *words).code == 0
+    assert ids() == ("c-1", "guest-2", "guest-9")
+    assert waggle("customer", "split", "c-1", "guest-9", *words).code == 0
+    assert ids() == ("c-1", "guest-2")
+    assert waggle("customer", "merge", "c-1", "guest-9", *words).code == 0
+    assert ids() == ("c-1", "guest-2", "guest-9")
+
+
 def test_a_replay_finds_mends_and_leaves_nothing_behind(
     waggle: CommandLine, shop: Shop, store: Store, place: Place
 ) -> None:

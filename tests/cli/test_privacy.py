@@ -111,6 +111,26 @@ def test_a_hold_is_set_and_lifted(waggle: CommandLine, shop: Shop, store: Store)
     assert not asyncio.run(store.read(lambda tx: tx.legal_holds.is_held("c-1")))
 
 
+def test_who_asked_to_be_forgotten_under_a_hold_is_seen_waiting_and_forgotten_once_it_is_lifted(
+    waggle: CommandLine, shop: Shop, store: Store
+) -> None:
+    waggle("privacy-requests", "hold", "c-1", "--why", "case 12", "--by", "kim")
+    asyncio.run(shop.tell("customer-erased", {"customer_id": "c-1"}))
+    waiting = waggle("events", "--quarantined").out
+    assert "LEGAL_HOLD" in waiting
+    assert "customer-erased" in waiting
+
+    lifted = waggle("privacy-requests", "hold", "c-1", "--why", "case 12 is over", "--lift", "--by", "kim")
+    asyncio.run(shop.relay.apply_events())
+
+    assert lifted.out == "c-1 is no longer held.\nThey asked to be forgotten: the relay does it now.\n"
+    customer = asyncio.run(store.read(lambda tx: tx.customers.profile("c-1")))
+    assert customer is not None
+    assert customer.erased
+    entries = asyncio.run(store.read(lambda tx: tx.audit.of_subject("c-1")))
+    assert [each.action for each in entries] == ["legal-hold-set", "erasure-held-back", "legal-hold-lifted"]
+
+
 def test_a_hold_of_nobody_is_refused_and_written_nowhere(waggle: CommandLine, shop: Shop, store: Store) -> None:
     """An e-mail address in place of an id would stay in the audit log for ever."""
     said = waggle("privacy-requests", "hold", "ada@example.com", "--why", "case 12", "--by", "kim")

@@ -163,7 +163,7 @@ async def test_of_several_processes_one_tells_the_days_occasions(
     await shop.customer("c-1", birth_date=born(shop, DAY))
     stop = asyncio.Event()
     watching = [asyncio.create_task(occasions.watch(stop)) for _ in range(3)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await told(shop):  # noqa: ASYNC110 -- what is told lies in the inbox, which wakes nobody
             await asyncio.sleep(0.01)
     stop.set()

@@ -2,17 +2,19 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy.event import listens_for
 
 from waggle.domain.event import Event
 from waggle.errors import BadSettings
-from waggle.ports.unit_of_work import Transaction
+from waggle.ports.unit_of_work import Arrival, Transaction
+from waggle.storage.erased import ErasedList, erase_again
 from waggle.storage.sqlite import SqliteUnitOfWork
-from waggle.storage.store import Store, open_engine, open_store
+from waggle.storage.store import Store, keyring_of, open_engine, open_store
 from waggle.storage.tables import person_keys
 from waggle.storage.vault import Vault
 from waggle.testing.stores import keyring_for
@@ -96,6 +98,88 @@ async def test_in_an_older_database_the_erased_are_erased_again(database_url: st
     store = opened(database_url, listed)
     assert (await pending(store))[-1] == ("customer-identified", {"customer_id": "c-1", "email": "jo@example.com"})
     store.close()
+
+
+MANY = 1_200
+"""More than two pages of them."""
+
+
+class KilledError(BaseException):
+    """Ends everything where it is raised, as a kill does: nobody catches it."""
+
+
+async def older_by_many_erasures(url: str, listed: Path, known: int) -> None:
+    """Let the database be as it was before MANY persons were erased, of whom it knew the first *known*."""
+    store = opened(url, listed)
+    people = [f"c-{number:04}" for number in range(MANY)]
+    data = [{"customer_id": each, "email": "jo@example.com"} for each in people]
+    told = [
+        Arrival(Event(f"e-{each['customer_id']}", "shop", "customer-identified", "s", NOON, each), NOON, "0" * 64)
+        for each in data
+    ]
+    await store.run(lambda tx: tx.events.add_all(told[:known]))
+    before = keys_of(url)
+
+    def erase(tx: Transaction) -> None:
+        for each in people:
+            tx.person_keys.destroy(each, NOON)
+
+    await store.run(erase)
+    store.close()
+    put_back(url, before)
+
+
+def alive(url: str) -> int:
+    return sum(row["wrapped_key"] is not None for row in keys_of(url))
+
+
+@pytest.mark.parametrize("known", [MANY, 600], ids=["all known", "half of them never known"])
+async def test_a_kill_while_many_are_erased_again_leaves_the_others_to_the_next_start(
+    database_url: str, listed: Path, known: int
+) -> None:
+    await older_by_many_erasures(database_url, listed, known)
+    engine = open_engine(database_url)
+    keyring = keyring_for(database_url) or keyring_of(engine)
+    commits = 0
+
+    @listens_for(engine, "commit")
+    def kill(_connection: Connection) -> None:
+        nonlocal commits
+        commits += 1
+        # The first only looks whether anybody is to be erased.
+        if commits > 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        erase_again(engine, keyring, ErasedList(listed))
+    engine.dispose()
+    assert 0 < alive(database_url) < known
+
+    store = opened(database_url, listed)
+
+    assert alive(database_url) == 0
+    again = [each for each in await store.run(lambda tx: tx.events.pending(10_000)) if each.event.source == "waggle"]
+    assert len(again) == len({each.event.subject for each in again}) == known
+    store.close()
+    engine = open_engine(database_url)
+    assert erase_again(engine, keyring, ErasedList(listed)) == 0
+    engine.dispose()
+    assert len(keys_of(database_url)) == MANY
+
+
+async def test_who_was_erased_twice_is_erased_again_in_a_database_from_between(database_url: str, listed: Path) -> None:
+    store = opened(database_url, listed)
+    await tell(store)
+    await store.run(lambda tx: tx.person_keys.destroy("c-1", NOON))
+    await tell(store, 2)
+    between = keys_of(database_url)
+    await store.run(lambda tx: tx.person_keys.destroy("c-1", NOON + timedelta(days=1)))
+    store.close()
+    put_back(database_url, between)
+
+    opened(database_url, listed).close()
+
+    assert alive(database_url) == 0
 
 
 async def test_who_came_back_before_the_backup_is_not_erased_again(database_url: str, listed: Path) -> None:

@@ -32,6 +32,10 @@ class IdentityRepository(Protocol):
         """Return the anonymous ids that the person of *ref* owns, sorted."""
         ...
 
+    def anonymous_of_many(self, refs: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the same of each of these persons, by the id that stands for them."""
+        ...
+
     def blind(self, kind: ClaimKind, value: str) -> str:
         """Return under which value a claim on *value* is kept."""
         ...

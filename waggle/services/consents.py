@@ -24,6 +24,7 @@ from waggle.domain.event import (
     Event,
 )
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.services.held_erasures import erasure_waits
 
 ConsentStatement = (
     ConsentGiven | ConsentRequested | ConsentWithdrawn | ConsentLapsed | CustomerRestricted | CustomerUnrestricted
@@ -148,13 +149,15 @@ def has_consent(tx: Transaction, customer_id: str, purpose: str, channel: str, n
 
 def objects(tx: Transaction, customer_id: str, purpose: str) -> bool:
     """Say whether the person has said no to *purpose*, on whatever channel: for purposes that need no consent."""
-    facts = [fact for fact in tx.consents.of_customer(customer_id) if fact.purpose == purpose]
-    return is_refused(_since_forgotten(tx, customer_id, facts))
+    return is_refused(_since_forgotten(tx, customer_id, tx.consents.of_purpose(customer_id, purpose)))
 
 
 def restricted(tx: Transaction, customer_id: str) -> bool:
-    """Say whether nothing may be done with what is known of the person (GDPR Art. 18)."""
-    return is_restricted(tx.restrictions.of(customer_id))
+    """Say whether nothing may be done with what is known of the person (GDPR Art. 18).
+
+    Either they asked for that, or to be forgotten, for which a legal hold lets them wait.
+    """
+    return is_restricted(tx.restrictions.of(customer_id)) or erasure_waits(tx, customer_id)
 
 
 def address_suppression(tx: Transaction, address: str, channel: str, facts: list[ConsentFact]) -> str | None:
@@ -192,6 +195,8 @@ def may_transfer(tx: Transaction, customer_id: str, purpose: str, now: datetime)
 
 
 def _since_forgotten(tx: Transaction, customer_id: str, facts: list[ConsentFact]) -> list[ConsentFact]:
+    if not facts:
+        return facts
     customer = tx.customers.get(customer_id)
     forgotten_at = customer.erased_at if customer is not None else None
     return [fact for fact in facts if forgotten_at is None or fact.stated_at > forgotten_at]

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from waggle.domain.cart import Cart
@@ -13,12 +14,13 @@ from waggle.domain.event import CustomerIdentified, Receipt, personal_fields
 from waggle.domain.identity import MergeWord
 from waggle.domain.order import STEPS, Order
 from waggle.domain.telling import Telling, Told, standing
-from waggle.errors import PermanentFailure
+from waggle.errors import PermanentFailure, Rejected
 from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import AuditEntry, Transaction, UnitOfWork
 from waggle.services.intake import Intake
 from waggle.services.keys import OWN_SOURCE
 from waggle.services.own_words import refuse_personal
+from waggle.services.privacy_requests import NOBODY_HAS_THIS_ID
 
 _PERSONAL = personal_fields(CustomerIdentified)
 _VIEWS_SHOWN = 10
@@ -172,6 +174,7 @@ class CustomerDesk:
 
         Raises:
             PermanentFailure: MERGE_REFUSED, the two ids are one, or one is no id.
+            Rejected: CUSTOMER_UNKNOWN, nothing was ever told under one of them; WORDS_REFUSED, as for `reveal`.
         """
         return await self._say("customers-merged", customer_id, merged_customer_id, by, why)
 
@@ -180,6 +183,7 @@ class CustomerDesk:
 
         Raises:
             PermanentFailure: MERGE_REFUSED, the two ids are one, or one is no id.
+            Rejected: CUSTOMER_UNKNOWN, nothing was ever told under one of them; WORDS_REFUSED, as for `reveal`.
         """
         return await self._say("customers-split", customer_id, merged_customer_id, by, why)
 
@@ -187,6 +191,7 @@ class CustomerDesk:
         refuse_personal("why", why)
         if customer_id == other:
             raise PermanentFailure("MERGE_REFUSED", f"{customer_id} is one id; name two")
+        await self._store.read(partial(_refuse_unknown, customer_id, other))
         now = self._clock.now()
         event_id = str(uuid.uuid4())
         item = {
@@ -209,6 +214,24 @@ class CustomerDesk:
         if receipt.problem is not None:
             raise PermanentFailure("MERGE_REFUSED", f"{receipt.problem.where}: {receipt.problem.detail}")
         return event_id
+
+
+def _refuse_unknown(customer_id: str, other: str, tx: Transaction) -> None:
+    for which, each in (("first", customer_id), ("second", other)):
+        if not _is_known(tx, each):
+            # Not repeated: it may be an address, given in the place of an id.
+            raise Rejected("CUSTOMER_UNKNOWN", f"the {which} id: {NOBODY_HAS_THIS_ID}")
+
+
+def _is_known(tx: Transaction, customer_id: str) -> bool:
+    """Say whether anything was told of the customer, be it only what a guest ordered, or what is yet to be applied."""
+    return bool(
+        tx.customers.get(customer_id) is not None
+        or tx.orders.of_customer(customer_id)
+        or tx.carts.of_customer(customer_id)
+        or tx.consents.of_customer(customer_id)
+        or tx.events.any_pending([customer_id])
+    )
 
 
 def masked(name: str, value: Any) -> Any:  # noqa: ANN401 -- whatever a field holds

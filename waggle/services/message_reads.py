@@ -5,6 +5,7 @@ from datetime import datetime
 
 from waggle.domain.message import Message
 from waggle.ports.unit_of_work import Transaction
+from waggle.services.held_erasures import EVERY_CHANNEL
 
 
 def prepare_claims(tx: Transaction, steps: Sequence[tuple[str, str]], left_since: datetime) -> None:
@@ -43,4 +44,5 @@ def _prepare_checks(tx: Transaction, messages: Collection[Message], left_since: 
     addresses = {customer.email for customer in found if customer is not None and customer.email is not None}
     for channel in {message.channel for message in messages}:
         tx.suppressions.prepare(persons, addresses, channel)
+    tx.suppressions.prepare(persons, (), EVERY_CHANNEL)
     return persons

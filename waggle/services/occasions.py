@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import tomllib
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -29,6 +29,7 @@ from waggle.ports.clock import Clock
 from waggle.ports.unit_of_work import Arrival, Transaction, UnitOfWork
 from waggle.services.catalogue import Catalogue
 from waggle.services.consents import objects, restricted
+from waggle.services.held_erasures import EVERY_CHANNEL
 from waggle.services.journeys import JourneyBook
 from waggle.services.keys import OWN_SOURCE
 
@@ -166,10 +167,9 @@ class Occasions:
         now = self._clock.now()
         ids = tx.orders.buyers_after(after, now - self._rules.lapsed_until, _PERSONS_PER_TRANSACTION)
         found: list[_Occasion] = []
-        for person in _persons(tx, ids):
-            if restricted(tx, person) or objects(tx, person, PROFILING):
-                continue
-            orders = [order for order in tx.orders.of_customer(person) if order.counts]
+        persons = _who_may_be_looked_at(tx, _persons(tx, ids))
+        for person, all_orders in tx.orders.of_customers(persons).items():
+            orders = [order for order in all_orders if order.counts]
             found += self._lapsed(person, orders, now) if self._awaited(LAPSED) else []
             found += self._run_out(person, orders, now) if self._awaited(REPLENISHMENT) else []
         return found, _last(ids)
@@ -185,8 +185,11 @@ class Occasions:
     def _run_out(self, person: str, orders: Sequence[Order], now: datetime) -> Iterator[_Occasion]:
         bought: dict[str, list[tuple[Order, int]]] = defaultdict(list)
         for order in orders:
-            for sku in {item.sku for item in order.items}:
-                bought[sku].append((order, sum(item.quantity for item in order.items if item.sku == sku)))
+            pieces: Counter[str] = Counter()
+            for item in order.items:
+                pieces[item.sku] += item.quantity
+            for sku, quantity in pieces.items():
+                bought[sku].append((order, quantity))
         for sku, purchases in sorted(bought.items()):
             lasts = self._lasts(sku, purchases)
             newest = purchases[-1][0]
@@ -210,13 +213,15 @@ class Occasions:
         since = now - self._rules.unengaged_within
         ids = tx.messages.readers_after(after, _PERSONS_PER_TRANSACTION)
         found = []
-        for person in _persons(tx, tx.messages.unengaged_among(ids, since, self._rules.unengaged_messages)):
-            if restricted(tx, person) or objects(tx, person, PROFILING):
+        unengaged = _persons(tx, tx.messages.unengaged_among(ids, since, self._rules.unengaged_messages))
+        persons = _who_may_be_looked_at(tx, unengaged)
+        tx.suppressions.prepare(persons, (), "email")
+        for person, orders in tx.orders.of_customers(persons).items():
+            bought = any(order.placed_at > since for order in orders)
+            if bought or tx.suppressions.reason(person, "email") is not None:
                 continue
-            bought = any(order.placed_at > since for order in tx.orders.of_customer(person))
-            silent = tx.suppressions.reason(person, "email") is not None
             _, clicked = tx.messages.count_sent_and_clicked(person, "marketing", since)
-            if not bought and not silent and not clicked:
+            if not clicked:
                 found.append(_Occasion(UNENGAGED, person, str(now.year), {"customer_id": person}))
         return found, _last(ids)
 
@@ -262,6 +267,14 @@ def _persons(tx: Transaction, ids: Sequence[str]) -> list[str]:
     """Return whom *ids* stand for, each once."""
     tx.identities.prepare(ids)
     return list(dict.fromkeys(tx.identities.resolve(each) for each in ids))
+
+
+def _who_may_be_looked_at(tx: Transaction, persons: Sequence[str]) -> list[str]:
+    """Return those who neither object to it nor are restricted; what is asked of each is read for all at once."""
+    tx.consents.prepare(persons)
+    tx.restrictions.prepare(persons)
+    tx.suppressions.prepare(persons, (), EVERY_CHANNEL)
+    return [each for each in persons if not restricted(tx, each) and not objects(tx, each, PROFILING)]
 
 
 def _last(ids: Sequence[str]) -> str | None:

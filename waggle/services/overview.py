@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from waggle.ports.unit_of_work import Transaction, UnitOfWork
+from waggle.services.held_erasures import LEGAL_HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Overview:
     waves: int
     """Engine messages that have not reached all who wait for a product."""
     quarantined: int
+    """Events that could not be applied."""
 
     @property
     def live(self) -> int:
@@ -48,7 +50,8 @@ async def look(store: UnitOfWork) -> Overview:
             events_pending=tx.events.count_pending(),
             engine_messages_due=tx.engine_messages.count_due(),
             waves=tx.waves.count(),
-            quarantined=len(tx.events.quarantined()),
+            # An erasure that waits for a legal hold has not failed.
+            quarantined=sum(each.code != LEGAL_HOLD for each in tx.events.quarantined()),
         )
 
     return await store.read(count)

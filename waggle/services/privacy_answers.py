@@ -88,7 +88,12 @@ class PrivacyAnswers:
 
     def _close(self, tx: Transaction, request_id: str) -> str:
         request = known(tx, request_id)
-        closed = close(tx, request_id, _outcome(tx, request), _BY, self._clock.now())
+        outcome = _outcome(tx, request)
+        if request.right == "erasure" and outcome == "refused" and not request.closed:
+            # A legal hold stood against it: told all the same, it waits until that is lifted.
+            at = request.confirmed_at or request.opened_at
+            tell(tx, "customer-erased", f"{request_id}:erased", {"customer_id": request.customer_id}, at)
+        closed = close(tx, request_id, outcome, _BY, self._clock.now())
         return closed.outcome or ""
 
     async def report(self, request_id: str) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from waggle.domain.event import CustomersSplit
 from waggle.domain.sending_rules import TOO_STALE
 from waggle.errors import PermanentFailure, TemporaryFailure
 from waggle.log import get_logger
 from waggle.ports.clock import Clock
 from waggle.ports.journey_engine import JourneyEngine
 from waggle.ports.unit_of_work import QueuedMessage, StoredEvent, Transaction, UnitOfWork
-from waggle.services import identities
+from waggle.services import held_erasures, identities
 from waggle.services.coupons import give_back
 from waggle.services.enrolling import Enrolling
 from waggle.services.message_closing import ANSWER_LOST, close, doubt
@@ -112,6 +113,9 @@ class Relay:
 
     async def sweep(self) -> int:
         """End messages that cannot leave any more, and start journeys again that nobody claimed."""
+        # Mostly nothing is due, and to find that out must not keep anybody from writing.
+        if not await self._store.read(self._is_sweeping_due):
+            return 0
         worked = await self._store.run(self._sweep)
         if worked:
             log.info("swept", count=worked)
@@ -129,21 +133,30 @@ class Relay:
     def _apply_batch(self, tx: Transaction) -> int:
         now = self._clock.now()
         applied: list[int] = []
-        reactions = 0
+        taken = reactions = 0
         for stored in tx.events.pending(_EVENTS_PER_TRANSACTION):
             if reactions >= _REACTIONS_PER_TRANSACTION:
                 break
-            reactions += self._apply(tx, stored, now)
-            applied.append(stored.sequence)
+            taken += 1
+            if self._project(tx, stored, now):
+                applied.append(stored.sequence)
+            reactions += self._enrolling.react(tx, stored.event, now)
         if applied:
             tx.events.mark_applied(applied, now)
-        return len(applied)
+        return taken
 
-    def _apply(self, tx: Transaction, stored: StoredEvent, now: datetime) -> int:
+    def _project(self, tx: Transaction, stored: StoredEvent, now: datetime) -> bool:
+        """Bring what is known up to date; False: *stored* waits for a legal hold, and only ends journeys already."""
         fact = fact_of(stored.event)
+        if held_erasures.hold_back(tx, stored, fact, now):
+            return False
         identities.erase_others(tx, fact, stored.event, now)
         project(tx, stored.event, fact, self._rules)
-        return self._enrolling.react(tx, stored.event, now)
+        if isinstance(fact, CustomersSplit):
+            # The hold may be on the other of what was taken for one person.
+            held_erasures.release(tx, fact.customer_id)
+            held_erasures.release(tx, fact.merged_customer_id)
+        return True
 
     def _tell_on(self, tx: Transaction) -> int:
         return self._enrolling.tell_on(tx, self._clock.now())
@@ -162,8 +175,9 @@ class Relay:
             now = self._clock.now()
             taken[:] = tx.events.pending(1)
             for stored in taken:
-                self._apply(tx, stored, now)
-                tx.events.mark_applied([stored.sequence], now)
+                if self._project(tx, stored, now):
+                    tx.events.mark_applied([stored.sequence], now)
+                self._enrolling.react(tx, stored.event, now)
 
         try:
             await self._store.run(apply)
@@ -213,6 +227,15 @@ class Relay:
             tx.engine_messages.mark_refused(queued.queue_id, code, self._clock.now())
 
         await self._store.run(mark_refused)
+
+    def _is_sweeping_due(self, tx: Transaction) -> bool:
+        now = self._clock.now()
+        return bool(
+            tx.messages.overdue(now, 1)
+            or tx.coupons.stale(now, 1)
+            or tx.engine_messages.unclaimed_starts(now - _START_AGAIN_AFTER, 1)
+            or tx.engine_messages.refused_starts(1)
+        )
 
     def _sweep(self, tx: Transaction) -> int:
         now = self._clock.now()

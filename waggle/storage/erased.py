@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Engine, case, func, literal_column, select, update
 
 from waggle.domain.event import Event
 from waggle.errors import BadSettings
 from waggle.log import get_logger
 from waggle.storage.keyring import Keyring, sync_folder
 from waggle.storage.repositories import SqlTransaction
+from waggle.storage.repositories.base import upsert
 from waggle.storage.tables.inbox import events
 from waggle.storage.tables.vault import person_keys as t
 from waggle.storage.vault import Vault
@@ -132,42 +133,73 @@ def _is_untold(engine: Engine) -> bool:
 def erase_again(engine: Engine, keyring: Keyring, erased: ErasedList) -> int:
     """Erase from a database that is older than *erased* whoever stands there; return how many it found.
 
-    Their keys are destroyed at once, and an event goes into the inbox for what else must go.
+    Their keys are destroyed at once, and an event goes into the inbox for what else must go. A few at a time, each time
+    for good: after a kill in between, the next call finds the others.
     """
     listed = erased.read()
-    if not listed:
+    if not listed or _knows_all(engine, listed):
         return 0
-    with engine.connect().execution_options(read_only=True) as connection, connection.begin():
-        known = connection.scalar(select(func.count()).where(t.c.destroyed_at.is_not(None))) or 0
-    if known >= len(listed):
-        return 0
-    with engine.connect() as connection, connection.begin():
-        found = erase_again_in(connection, Vault(connection, keyring), listed)
-    _log.warning("erased persons erased again from an older database", count=found)
-    return found
+    search, has_more = _Search(listed), True
+    while has_more:
+        with engine.connect() as connection, connection.begin():
+            has_more = search.go_on(connection, Vault(connection, keyring))
+    _log.warning("erased persons erased again from an older database", count=search.found)
+    return search.found
 
 
 def erase_again_in(connection: Connection, vault: Vault, listed: Mapping[str, Erasure]) -> int:
     """Do so in a transaction of the caller's."""
-    absent = dict(listed)
-    found, last = 0, ""
-    while rows := connection.execute(
-        select(t).where(t.c.person > last).order_by(t.c.person).limit(_ROWS_AT_ONCE)
-    ).all():
-        last = rows[-1].person
+    search = _Search(listed)
+    while search.go_on(connection, vault):
+        pass
+    return search.found
+
+
+def _knows_all(engine: Engine, listed: Mapping[str, Erasure]) -> bool:
+    """Say at a glance whether every erasure that is *listed* was seen to.
+
+    Who was erased more than once counts as often: an older database may know of them by an erasure before the last.
+    What is not yet told does not count, since it is not listed.
+    """
+    last = func.sum(case((t.c.wrapped_key.is_(None), t.c.generation), else_=t.c.generation - 1))
+    done = select(last).where(t.c.destroyed_at.is_not(None), t.c.told == 1)
+    with engine.connect().execution_options(read_only=True) as connection, connection.begin():
+        return (connection.scalar(done) or 0) >= sum(each.generation for each in listed.values())
+
+
+class _Search:
+    """Goes through all persons of a database once, and erases those who are listed."""
+
+    def __init__(self, listed: Mapping[str, Erasure]) -> None:
+        self.found = 0
+        self._last = ""
+        self._left = dict(listed)
+
+    def go_on(self, connection: Connection, vault: Vault) -> bool:
+        """See to the next few; False: there is nobody left."""
+        page = select(t).where(t.c.person > self._last).order_by(t.c.person).limit(_ROWS_AT_ONCE)
+        rows = connection.execute(page).all()
         for known in rows:
-            erasure = absent.pop(_hash(vault, known.person), None)
+            erasure = self._left.pop(_hash(vault, known.person), None)
             if erasure is None or known.generation > erasure.generation:
                 continue
             if known.wrapped_key is not None:
-                found += 1
+                self.found += 1
                 _tell_projections(connection, vault, known.person, erasure)
             _set_destroyed(connection, known.person, erasure)
-    for erasure in absent.values():
-        # So that the next start sees at a glance that nobody is left to look for.
-        row = {"person": f"{_NOBODY_HERE}{erasure.person}", "created_at": erasure.at}
-        connection.execute(insert(t), row | _destroyed(erasure))
-    return found
+        if rows:
+            self._last = rows[-1].person
+            return True
+        self._note_absent(connection)
+        return bool(self._left)
+
+    def _note_absent(self, connection: Connection) -> None:
+        """Give a row to some of those who are not there, so that the next start sees that they were looked for."""
+        some = [self._left.pop(person) for person in list(self._left)[:_ROWS_AT_ONCE]]
+        rows = [{"person": f"{_NOBODY_HERE}{each.person}", "created_at": each.at} | _destroyed(each) for each in some]
+        if rows:
+            # Another process that starts at the same time may have looked for them, too.
+            connection.execute(upsert(connection.dialect.name, t, tuple(rows[0])), rows)
 
 
 def _set_destroyed(connection: Connection, person: str, erasure: Erasure) -> None:

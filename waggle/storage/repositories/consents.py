@@ -18,6 +18,9 @@ from waggle.storage.vault import Vault
 _CONSENTS_OF_MANY = (
     select(tables.consents).where(among(tables.consents.c.customer_id, "ids")).order_by(tables.consents.c.fact_id)
 )
+_CONSENTS_FOR_PURPOSE = select(tables.consents).where(
+    among(tables.consents.c.customer_id, "ids"), tables.consents.c.purpose == bindparam("purpose")
+)
 _RESTRICTIONS_OF_MANY = select(tables.restrictions).where(among(tables.restrictions.c.customer_id, "ids"))
 _SUPPRESSIONS_OF_MANY = select(tables.suppressions).where(
     tables.suppressions.c.channel == bindparam("channel"), among(tables.suppressions.c.customer_id, "ids")
@@ -63,6 +66,14 @@ class Consents(OfPersons):
                 t.c.channel == channel,
             )
         )
+
+    def of_purpose(self, customer_id: str, purpose: str) -> list[ConsentFact]:
+        ids = self._ids(customer_id)
+        if self._prepared.keys() >= set(ids):
+            known = (fact for each in ids for fact in self._prepared[each])
+            return [self._opened(fact) for fact in known if fact.purpose == purpose]
+        found = self._all(ConsentFact, _CONSENTS_FOR_PURPOSE, {"ids": ids, "purpose": purpose})
+        return [self._opened(fact) for fact in found]
 
     def of_customer(self, customer_id: str) -> list[ConsentFact]:
         t = tables.consents

@@ -28,9 +28,14 @@ def _members_of_many() -> Select[Any]:
 
 def _owners() -> Select[Any]:
     t, p = tables.identities, tables.merged_ids
-    claimed = (t.c.kind == "anonymous", t.c.value == bindparam("anonymous_id"))
-    joined = select(t.c.customer_id, p.c.person_id).join_from(t, p, t.c.customer_id == p.c.customer_id, isouter=True)
-    return joined.where(*claimed)
+    columns = (t.c.value, t.c.customer_id, p.c.person_id)
+    joined = select(*columns).join_from(t, p, t.c.customer_id == p.c.customer_id, isouter=True)
+    return joined.where(t.c.kind == "anonymous", among(t.c.value, "browsers"))
+
+
+def _browsers() -> Select[Any]:
+    t = tables.identities
+    return select(t.c.customer_id, t.c.value).where(t.c.kind == "anonymous", among(t.c.customer_id, "ids"))
 
 
 def _claimants() -> Select[Any]:
@@ -43,6 +48,7 @@ _MEMBERS = _members()
 _CLAIMANTS = _claimants()
 _MEMBERS_OF_MANY = _members_of_many()
 _OWNERS = _owners()
+_BROWSERS = _browsers()
 _CLAIMS = by_key(tables.identities, ("customer_id",)).order_by(tables.identities.c.kind, tables.identities.c.value)
 
 
@@ -76,17 +82,32 @@ class Identities(Repository):
         return self._person(ref)[1]
 
     def owner_of(self, anonymous_id: str) -> str | None:
-        if anonymous_id not in self._owners:
-            rows = self._connection.execute(_OWNERS, {"anonymous_id": anonymous_id})
-            found = {row.person_id or row.customer_id for row in rows}
-            self._owners[anonymous_id] = found.pop() if len(found) == 1 else None
+        self.prepare_owners([anonymous_id])
         return self._owners[anonymous_id]
 
+    def prepare_owners(self, anonymous_ids: Iterable[str]) -> None:
+        wanted = sorted(set(anonymous_ids) - self._owners.keys())
+        if not wanted:
+            return
+        found: dict[str, set[str]] = {each: set() for each in wanted}
+        for row in self._connection.execute(_OWNERS, {"browsers": wanted}):
+            found[row.value].add(row.person_id or row.customer_id)
+        self._owners.update((each, min(who) if len(who) == 1 else None) for each, who in found.items())
+
     def anonymous_of(self, ref: str) -> tuple[str, ...]:
-        t = tables.identities
-        claimed = select(t.c.value).where(t.c.kind == "anonymous", t.c.customer_id.in_(self.all_of(ref))).distinct()
-        person = self.resolve(ref)
-        return tuple(sorted(each for each in self._connection.scalars(claimed) if self.owner_of(each) == person))
+        return self.anonymous_of_many([ref])[self.resolve(ref)]
+
+    def anonymous_of_many(self, refs: Collection[str]) -> dict[str, tuple[str, ...]]:
+        persons = {self.resolve(each) for each in refs}
+        ids = sorted({each for person in persons for each in self.all_of(person)})
+        claimed = self._connection.execute(_BROWSERS, {"ids": ids}).all()
+        self.prepare_owners(row.value for row in claimed)
+        owned: dict[str, set[str]] = {each: set() for each in persons}
+        for row in claimed:
+            person = self.resolve(row.customer_id)
+            if self._owners[row.value] == person:
+                owned[person].add(row.value)
+        return {person: tuple(sorted(theirs)) for person, theirs in owned.items()}
 
     def blind(self, kind: ClaimKind, value: str) -> str:
         return value if kind == "anonymous" else self._vault.blind(kind, value.lower())

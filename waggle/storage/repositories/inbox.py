@@ -267,6 +267,12 @@ class Events(Repository):
         rows = self._connection.execute(select(t).where(t.c.state == "quarantined").order_by(t.c.sequence))
         return [Quarantined(row.sequence, row.source, row.event_id, row.type, row.code, row.settled_at) for row in rows]
 
+    def set_aside_about(self, customer_ids: Collection[str], code: str) -> list[int]:
+        t = tables.events
+        concerned = t.c.customer_id.in_(list(customer_ids))
+        found = select(t.c.sequence).where(concerned, t.c.state == "quarantined", t.c.code == code)
+        return list(self._connection.scalars(found.order_by(t.c.sequence)))
+
     def count_pending(self) -> int:
         t = tables.events
         return self._connection.scalar(select(func.count()).select_from(t).where(t.c.state == "pending")) or 0

@@ -253,3 +253,8 @@ class Waves(Repository):
 
     def count(self) -> int:
         return self._connection.scalar(select(func.count()).select_from(tables.waves)) or 0
+
+    def oldest_at(self) -> datetime | None:
+        # Who began to wait after a wave did is not its concern.
+        oldest_at: datetime | None = self._connection.scalar(select(func.min(tables.waves.c.until)))
+        return oldest_at

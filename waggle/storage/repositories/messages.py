@@ -166,8 +166,9 @@ class Messages(OfPersons):
         # Written out, as in the index: SQLite uses a partial index only if it sees that the condition holds.
         still_open = t.c.state.in_(bindparam("open", tables.OPEN, expanding=True, literal_execute=True))
         lease_over = or_(t.c.lease_until.is_(None), t.c.lease_until < now)
-        ended = select(e.c.enrolment_id).where(e.c.enrolment_id == t.c.enrolment_id, e.c.state == "ended").exists()
-        wanted = or_(t.c.state == "handed_over", t.c.expires_at <= now, ended)
+        # Not `EXISTS`, for which PostgreSQL may read all enrolments that ever ended.
+        journey = select(e.c.state).where(e.c.enrolment_id == t.c.enrolment_id).scalar_subquery()
+        wanted = or_(t.c.state == "handed_over", t.c.expires_at <= now, journey == "ended")
         return self._all(Message, select(t).where(still_open, lease_over, wanted).order_by(t.c.expires_at).limit(limit))
 
     def in_doubt(self) -> list[Message]:

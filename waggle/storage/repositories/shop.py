@@ -1,11 +1,27 @@
 """Carts, orders, payments and products, and who looked at what."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from waggle.domain.cart import Cart, CartChange, content
 from waggle.domain.event import CartItem
@@ -14,6 +30,7 @@ from waggle.domain.payment import Payment, payment_of
 from waggle.domain.product import Product, ProductView
 from waggle.domain.telling import Told, standing
 from waggle.storage import tables
+from waggle.storage.among import among
 from waggle.storage.repositories.base import Repository, by_key
 from waggle.storage.repositories.identities import Identities, OfPersons
 from waggle.storage.repositories.telling import decoded, encoded, told_before
@@ -30,12 +47,35 @@ def _carts_of_person() -> Select[Any]:
     return select(t).where(or_(t.c.customer_id.in_(_ids("customers")), unnamed))
 
 
-def _orders_of_person() -> Select[Any]:
+def _orders_of_persons() -> CompoundSelect[Any]:
+    """Return the orders, each with the customer or browser through which it is somebody's: one may come repeatedly.
+
+    Each way is a statement of its own, by an index: joined by `or_` they were a walk through all orders of guests on
+    SQLite, and through all orders on PostgreSQL.
+    """
     t, carts = tables.orders, tables.carts
-    unnamed = and_(carts.c.customer_id.is_(None), carts.c.anonymous_id.in_(_ids("anonymous")))
-    own_carts = select(carts.c.cart_id).where(or_(carts.c.customer_id.in_(_ids("customers")), unnamed))
-    as_guest = and_(t.c.customer_id.is_(None), or_(t.c.cart_id.in_(own_carts), t.c.anonymous_id.in_(_ids("anonymous"))))
-    return select(t).where(or_(t.c.customer_id.in_(_ids("customers")), as_guest))
+    nobody = cast(null(), Text)
+    from_carts = select(t).join(carts, t.c.cart_id == carts.c.cart_id).where(_is_unnamed(t.c.customer_id))
+    of_browser = from_carts.where(_is_unnamed(carts.c.customer_id), among(carts.c.anonymous_id, "anonymous"))
+    return union_all(
+        _through(select(t).where(among(t.c.customer_id, "customers")), t.c.customer_id, nobody),
+        _through(from_carts.where(among(carts.c.customer_id, "customers")), carts.c.customer_id, nobody),
+        _through(of_browser, nobody, carts.c.anonymous_id),
+        _through(
+            select(t).where(_is_unnamed(t.c.customer_id), among(t.c.anonymous_id, "anonymous")),
+            nobody,
+            t.c.anonymous_id,
+        ),
+    )
+
+
+def _through(found: Select[Any], customer: ColumnElement[Any], browser: ColumnElement[Any]) -> Select[Any]:
+    return found.add_columns(customer.label("through_customer"), browser.label("through_browser"))
+
+
+def _is_unnamed(customer_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    # As an expression, so that it is not looked for by an index: there are many without a name.
+    return customer_id.concat(literal_column("''")).is_(None)
 
 
 def _first_order_of_cart() -> Select[Any]:
@@ -46,7 +86,7 @@ def _first_order_of_cart() -> Select[Any]:
 
 
 _CARTS_OF_PERSON = _carts_of_person()
-_ORDERS_OF_PERSON = _orders_of_person()
+_ORDERS_OF_PERSONS = _orders_of_persons()
 _FIRST_ORDER_OF_CART = _first_order_of_cart()
 _PAYMENTS_OF_ORDER = by_key(tables.payments, ("order_id",)).order_by(tables.payments.c.payment_id)
 
@@ -213,10 +253,23 @@ class Orders(OfPersons):
         return list(self._connection.scalars(bought.order_by(t.c.customer_id).limit(limit)))
 
     def of_customer(self, customer_id: str) -> list[Order]:
-        ids = self._identities.all_of(customer_id)
-        browsers = self._identities.anonymous_of(customer_id)
-        found = self._connection.execute(_ORDERS_OF_PERSON, {"customers": list(ids), "anonymous": list(browsers)})
-        return sorted((self._owned(_order(row)) for row in found), key=lambda order: (order.placed_at, order.order_id))
+        return self.of_customers([customer_id])[customer_id]
+
+    def of_customers(self, customer_ids: Collection[str]) -> dict[str, list[Order]]:
+        self._identities.prepare(customer_ids)
+        browsers = self._identities.anonymous_of_many(customer_ids)
+        found: dict[str, dict[str, Order]] = {self._identities.resolve(each): {} for each in customer_ids}
+        ids = sorted({each for person in found for each in self._identities.all_of(person)})
+        owned = {browser: person for person, theirs in browsers.items() for browser in theirs}
+        rows = self._connection.execute(_ORDERS_OF_PERSONS, {"customers": ids, "anonymous": sorted(owned)}).all()
+        self._identities.prepare_owners({row.anonymous_id for row in rows if row.customer_id is None} - {None})
+        for row in rows:
+            through = row.through_customer
+            person = owned[row.through_browser] if through is None else self._identities.resolve(through)
+            if row.order_id not in found[person]:
+                found[person][row.order_id] = self._owned(_order(row))
+        in_time = {person: sorted(orders.values(), key=_place_in_time) for person, orders in found.items()}
+        return {each: in_time[self._identities.resolve(each)] for each in customer_ids}
 
     def _owned(self, order: Order) -> Order:
         owner = None
@@ -225,6 +278,10 @@ class Orders(OfPersons):
         elif order.anonymous_id is not None:
             owner = self._identities.owner_of(order.anonymous_id)
         return order if owner == order.customer_id else replace(order, customer_id=owner)
+
+
+def _place_in_time(order: Order) -> tuple[datetime, str]:
+    return order.placed_at, order.order_id
 
 
 def _order(row: Row[Any]) -> Order:
