@@ -96,3 +96,15 @@ async def test_whoever_goes_away_takes_nothing_from_the_others(counting: Countin
 
     assert (await asked[0], await asked[2]) == (0, 2)
     assert await reads.ask(QUANTITY, "s-1") == 1
+
+
+async def test_whoever_asks_while_the_last_answers_are_given_is_answered_too(counting: Counting) -> None:
+    reads = SharedReads(counting)
+    async with asyncio.timeout(60):
+        for turns in range(12):
+            asked = [asyncio.create_task(reads.ask(QUANTITY, f"s-{number}")) for number in range(3)]
+            await asked[0]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            assert await reads.ask(QUANTITY, "s-7") == 7
+            await asyncio.gather(*asked)

@@ -13,7 +13,7 @@ Told = TypeVar("Told")
 
 _MOST_AT_ONCE = 1_000
 """A commit costs one wait for the disk whatever it holds; more than this only makes the first to come wait."""
-_SHARE_OF_WAIT = 0.25
+_SHARE_OF_WAIT = 1.0
 """Of the time the last transaction took: so long at most is waited for others to join the next."""
 _LONGEST_WAIT_S = 0.005
 

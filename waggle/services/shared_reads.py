@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 _MOST_AT_ONCE = 64
 _TRANSACTIONS_AT_ONCE = 2
+_TURNS_TO_JOIN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +39,39 @@ class SharedReads:
     def __init__(self, store: QuickReads) -> None:
         self._store = store
         self._line: deque[_Asked] = deque()
-        self._answering: set[asyncio.Task[None]] = set()
+        self._answering = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question[T], key: str) -> T:
         """Return the answer; raises what answering raises, and as the store's `look` does."""
         asked = _Asked(question, key, asyncio.get_running_loop().create_future())
         self._line.append(asked)
-        if len(self._answering) < _TRANSACTIONS_AT_ONCE:
-            answering = asyncio.create_task(self._answer_all())
-            self._answering.add(answering)
-            answering.add_done_callback(self._answering.discard)
+        if self._answering < _TRANSACTIONS_AT_ONCE:
+            self._answering += 1
+            task = asyncio.create_task(self._answer_all())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         answer: T = await asked.future
         return answer
 
     async def _answer_all(self) -> None:
-        while self._line:
-            batch = [self._line.popleft() for _ in range(min(len(self._line), _MOST_AT_ONCE))]
-            if len(batch) == 1 or not await self._answered_together(batch):
-                for asked in batch:
-                    await self._answer_alone(asked)
-            # Where the store answers on the spot, the others of this process get their turn.
-            await asyncio.sleep(0)
+        try:
+            while self._line:
+                # Who is being heard at this moment joins: a look costs twice what one key more does. The others of this
+                # process get their turn, too, where the store answers on the spot.
+                for _ in range(_TURNS_TO_JOIN):
+                    await asyncio.sleep(0)
+                await self._answer_next()
+        finally:
+            # Not when the task is told to be done, a turn later: whoever asks until then would wait for nobody.
+            self._answering -= 1
+
+    async def _answer_next(self) -> None:
+        batch = [self._line.popleft() for _ in range(min(len(self._line), _MOST_AT_ONCE))]
+        if len(batch) > 1 and await self._answered_together(batch):
+            return
+        for asked in batch:
+            await self._answer_alone(asked)
 
     async def _answered_together(self, batch: list[_Asked]) -> bool:
         """Say whether all was well; else nobody was answered, since what failed may be the matter of one."""

@@ -2,9 +2,12 @@
 
 import sqlite3
 
+from sqlalchemy import URL, Engine, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from waggle.errors import TemporaryFailure, WaggleError
+
+_SERVER = "waggle_server"
 
 _SQLITE = {
     "SQLITE_BUSY": ("DATABASE_LOCKED", "another program holds the database file locked; end it or wait"),
@@ -23,9 +26,25 @@ _POSTGRESQL = {
     "55P03": ("DATABASE_LOCKED", "PostgreSQL holds a lock for too long; look for a stuck transaction"),
     "57014": ("DATABASE_LOCKED", "PostgreSQL cancelled a statement that took too long"),
 }
+# By what libpq and psycopg say where there is no state; the first that is found.
+_UNREACHED = (
+    ("failed to resolve host", "no host of that name is known"),
+    ("certificate", "its certificate is not one that we trust; sslrootcert=FILE names an authority of your own"),
+    ("SSL", "it does not speak TLS as database.url asks for"),
+    ("FATAL", "it turns us away: user, password or database are wrong, or it is starting, ending or full"),
+)
 _SERIALIZATION = frozenset({"40001", "40P01"})
 # Long enough to be polite, short enough that a shop's retry finds the database back.
 _RETRY_AFTER_S = 5.0
+
+
+def name_server(engine: Engine) -> None:
+    """Let `translated` say of errors of *engine* which server it was; never as whom, nor with which password."""
+    server = _server(engine.url)
+
+    @event.listens_for(engine, "handle_error")
+    def note(context: ExceptionContext) -> None:
+        setattr(context.original_exception, _SERVER, server)
 
 
 def is_serialization_failure(error: DBAPIError) -> bool:
@@ -47,10 +66,18 @@ def translated(error: DBAPIError) -> WaggleError | None:
     # Without an answer there is no state; a value that the driver cannot send has none either, and is a defect of ours.
     no_answer = state is None and isinstance(error, OperationalError | InterfaceError)
     if error.connection_invalidated or no_answer or (state is not None and state.startswith(("08", "57P"))):
-        return TemporaryFailure(
-            "DATABASE_UNREACHABLE", "PostgreSQL does not answer; is it running?", retry_after_s=_RETRY_AFTER_S
-        )
+        server = getattr(cause, _SERVER, "PostgreSQL")
+        said = str(cause)
+        why = next((why for word, why in _UNREACHED if word in said), "it does not answer; is it running?")
+        return TemporaryFailure("DATABASE_UNREACHABLE", f"{server}: {why}", retry_after_s=_RETRY_AFTER_S)
     return None
+
+
+def _server(url: URL) -> str:
+    hosts = url.query.get("host", url.host or "")
+    host = ",".join(hosts) if isinstance(hosts, tuple) else hosts
+    port = url.port or url.query.get("port", 5432)
+    return f"PostgreSQL on {host or 'this machine'}, port {port}, database {url.database or 'of the user'}"
 
 
 def translated_sqlite(error: sqlite3.Error) -> WaggleError | None:

@@ -3,21 +3,21 @@
 import asyncio
 import random
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError
 
 from waggle.domain.loopback import is_loopback
 from waggle.errors import BadSettings
 from waggle.ports.unit_of_work import Transaction
-from waggle.storage.failures import is_serialization_failure, translated
+from waggle.storage.failures import is_serialization_failure, name_server, translated
+from waggle.storage.glances import THREADS, AsksAgainError, Glances, glancing
 from waggle.storage.keyring import Keyring
 from waggle.storage.line import Work, WritingLine
 from waggle.storage.repositories import SqlTransaction
@@ -26,17 +26,12 @@ from waggle.storage.vault import Vault
 T = TypeVar("T")
 
 _READERS = 7
-# While one waits for the server the other has the processor.
-_GLANCERS = 2
 # The more a transaction holds, the more another process's can be in its way.
 _MOST_WORKS_PER_COMMIT = 32
 # As long as a statement may take: an answer given up here may be that a mail has left, and would put it in doubt.
 _PATIENCE_S = 10.0
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 0.1
-_STATEMENTS = "waggle_statements"
-
-
 # What libpq calls a connection that nobody on the way can read.
 _ENCRYPTED = frozenset({"require", "verify-ca", "verify-full"})
 
@@ -47,13 +42,20 @@ def postgresql_engine(url: URL, *, allow_plaintext: bool) -> Engine:
     Raises:
         BadSettings: PLAINTEXT_REFUSED.
     """
-    return create_engine(
-        (url if allow_plaintext else _encrypted(url)).set(drivername="postgresql+psycopg"),
-        isolation_level="SERIALIZABLE",
-        pool_size=_READERS + _GLANCERS + 1,
+    url = (url if allow_plaintext else _encrypted(url)).set(drivername="postgresql+psycopg")
+    return _engine(url, "SERIALIZABLE", _READERS + 1)
+
+
+def _engine(url: URL, isolation_level: IsolationLevel, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        isolation_level=isolation_level,
+        pool_size=pool_size,
         json_deserializer=msgspec.json.decode,
         connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10s -c lock_timeout=10s"},
     )
+    name_server(engine)
+    return engine
 
 
 def _encrypted(url: URL) -> URL:
@@ -96,11 +98,9 @@ class PostgresqlUnitOfWork:
         self._erased = False
         # A consistent view is all that a reader needs, and none of it is in a writer's way.
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._glancing = _counted(engine.execution_options(isolation_level="AUTOCOMMIT"))
-        self._at_hand: deque[Connection] = deque()
+        self._glances = Glances(glancing(_engine(engine.url, "AUTOCOMMIT", THREADS)), keyring)
         self._line = WritingLine("postgresql-writer", self._commit, _MOST_WORKS_PER_COMMIT)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="postgresql-reader")
-        self._glancers = ThreadPoolExecutor(_GLANCERS, thread_name_prefix="postgresql-glancer")
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
         """Run *work*, in the next commit, as if no other transaction ran beside it."""
@@ -111,51 +111,21 @@ class PostgresqlUnitOfWork:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def look(self, work: Callable[[Transaction], T]) -> T:
-        """Run *work* on a consistent view; the server is never so near that the thread could wait for it."""
-        return await asyncio.get_running_loop().run_in_executor(self._glancers, self._glance, work)
+        """Run *work* on a consistent view; without a transaction if it asks only once, as nearly all do.
+
+        To begin and to end a transaction are two more calls to the server.
+        """
+        try:
+            return await self._glances.look(work)
+        except (AsksAgainError, DBAPIError):
+            return await self.read(work)
 
     def close(self) -> None:
         """Finish what is in line and close the connections."""
         self._line.close()
         self._readers.shutdown()
-        self._glancers.shutdown()
-        for connection in self._at_hand:
-            connection.close()
+        self._glances.close()
         self._engine.dispose()
-
-    def _glance(self, work: Callable[[Transaction], T]) -> T:
-        """Run *work* without a transaction if it asks only once, as nearly all do: one statement sees one moment.
-
-        Else run it again in one. To begin and to end a transaction are two more calls to the server.
-        """
-        try:
-            with self._kept() as connection:
-                connection.info[_STATEMENTS] = 0
-                found = work(SqlTransaction(connection, Vault(connection, self._keyring)))
-                if connection.info[_STATEMENTS] <= 1:
-                    return found
-        except Exception:  # noqa: BLE001 -- what was seen at different moments may not fit together; if it does, it is raised again
-            return self._read(work)
-        return self._read(work)
-
-    @contextmanager
-    def _kept(self) -> Iterator[Connection]:
-        """Give a connection that is kept open: to take one from the pool costs a fifth of what a look-up does."""
-        try:
-            connection = self._at_hand.pop()
-        except IndexError:
-            connection = self._glancing.connect()
-        try:
-            yield connection
-        except DBAPIError:
-            # It may have been cut.
-            connection.invalidate()
-            connection.close()
-            raise
-        except BaseException:
-            self._at_hand.append(connection)
-            raise
-        self._at_hand.append(connection)
 
     def _read(self, work: Callable[[Transaction], T]) -> T:
         looked = Work(work)
@@ -209,16 +179,6 @@ class PostgresqlUnitOfWork:
             # The winner's transaction must end first; jitter keeps the losers apart.
             time.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _counted(engine: Engine) -> Engine:
-    """Let *engine* count the statements of each of its connections."""
-
-    @event.listens_for(engine, "before_cursor_execute")
-    def count(connection: Connection, *_statement: object) -> None:
-        connection.info[_STATEMENTS] += 1
-
-    return engine
 
 
 def _attempt(engine: Engine, batch: list[Work], keyring: Keyring) -> bool:

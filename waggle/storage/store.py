@@ -29,6 +29,8 @@ Store = SqliteUnitOfWork | PostgresqlUnitOfWork
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 7_446_331
 """Any number that no other program on the same database uses."""
+_OTHERS_CHANGE_WITHIN = "10min"
+"""So long a process that starts waits for another that changes the tables."""
 _SCRUBBED = 1
 """Set as SQLite's user_version once no page of the file can hold anything from before personal fields were sealed."""
 
@@ -168,6 +170,9 @@ def _alone(engine: Engine) -> Iterator[None]:
     """Keep out other processes that want to change the tables; on SQLite the transaction itself does."""
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
+            # Whoever is before us may have much to change: longer than a statement of ours may take.
+            for limit in ("lock_timeout", "statement_timeout"):
+                connection.execute(text(f"SET LOCAL {limit} = '{_OTHERS_CHANGE_WITHIN}'"))
             # In a transaction of its own: one that waits here goes on seeing the tables as they were before it waited.
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
         yield

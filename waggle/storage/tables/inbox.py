@@ -31,13 +31,6 @@ events = Table(
         sqlite_where=text("state = 'pending'"),
         postgresql_where=text("state = 'pending'"),
     ),
-    Index(
-        "ix_events_subject_pending",
-        "subject",
-        sqlite_where=text("state = 'pending'"),
-        postgresql_where=text("state = 'pending'"),
-    ),
-    Index("ix_events_subject", "subject"),
     sqlite_autoincrement=True,
 )
 
