@@ -12,12 +12,14 @@ from litestar.types import ASGIApp
 from waggle.health import Health, create_health_app
 from waggle.listening import listening
 from waggle.metrics import Metrics
+from waggle.prompt_http import PromptProtocol
 
 
 async def serve(asgi: ASGIApp, sock: socket.socket, stop: asyncio.Event) -> None:
     """Serve *asgi* on *sock* until *stop* is set; requests under way are answered."""
     config = uvicorn.Config(
         cast("Callable[..., Awaitable[None]]", asgi),  # two libraries' names of one protocol
+        http=PromptProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -186,6 +186,43 @@ async def test_of_two_equal_names_the_same_one_counts_for_checking_and_storing(c
     assert kept.event.data == {"sku": "wax", "quantity": 3}
 
 
+@pytest.mark.parametrize("path", ["/v1/track", "/v1/batch"])
+@pytest.mark.parametrize("happened", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("sent", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00-23:59", "9999-12-31T23:59:59+23:59"])
+async def test_a_time_at_the_end_of_the_calendar_is_only_implausible(
+    client: Client, path: str, happened: str, sent: str
+) -> None:
+    call = {"type": "track", "event": "Product Viewed", "timestamp": happened, "userId": "c-1", "sentAt": sent}
+    body = {"batch": [call], "sentAt": sent} if path == "/v1/batch" else call
+
+    answer = await send(client, body, path=path)
+
+    assert answer.status_code == 200
+    assert answer.json()["results"][0]["status"] != "duplicate"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        ["0001-01-01T00:00:00+23:59", "o-1"],
+        ["9999-12-31T23:59:59-23:59", "o-1"],
+        ["2026-05-04T10:00:00", "o-1"],
+        ["2026-05-04T10:00:00Z", "\x00"],
+        ["2026-05-04T10:00:00Z", 1],
+        [[], {}],
+        {},
+        None,
+    ],
+)
+async def test_a_made_up_place_in_a_list_is_refused(client: Client, door: Door, place: object) -> None:
+    key = door.tokens.give("reader", ["orders:read"])
+    cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+    answer = await client.get("/v1/customers/c-1/orders", params={"cursor": cursor}, headers=key)
+
+    assert (answer.status_code, answer.json()["where"]) == (400, "cursor")
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "gzip, gzip", "identity, gzip", "GZIP"])
 async def test_the_door_unpacks_nothing_it_does_not_have_to(client: Client, encoding: str) -> None:
     response = await send(client, gzip.compress(b"{}"), KEY | {"Content-Encoding": encoding})

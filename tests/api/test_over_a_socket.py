@@ -34,7 +34,7 @@ async def send_all(port: int, head: str, chunks: list[bytes]) -> bytes:
 
 
 def _send_all(port: int, head: str, chunks: list[bytes]) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(head.replace("\n", "\r\n").encode())
             for chunk in chunks:

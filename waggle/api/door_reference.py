@@ -1,50 +1,38 @@
-"""The part of the API's description that is about who sends and who looks after it."""
+"""The part of the API's description that is about who sends, and who looks after what could not be understood."""
 
 from typing import Any
 
-from waggle.api.problem import PROBLEM_JSON
+from waggle.api.answers import WITH_A_KEY, empty, json, problems
+from waggle.api.body import MAX_EVENTS
+from waggle.api.quarantine import LARGEST_NUMBER, MOST_LINES
 from waggle.api.segment import BATCH_PATHS, KINDS_OF_PATHS
 
 _REFERENCE = "#/components/schemas/{name}"
 _ID: dict[str, Any] = {"type": "string"}
 _WHO = {"userId": _ID, "anonymousId": _ID, "messageId": _ID, "timestamp": {"type": "string", "format": "date-time"}}
+_TAKING = (400, 408, 413, 415, *WITH_A_KEY)
 
 
 def door_paths() -> dict[str, Any]:
-    """Return the description of the routes in Segment's words, of webhooks, quarantine and customers' rights."""
-    calls = {path: {"post": _segment(f"Call {kind}, as Segment's libraries do", "Call")} for path, kind in _NAMED}
+    """Return the description of the routes in Segment's words, of the quarantine, and of the tracker's script."""
+    calls = {
+        path: {"post": _segment(f"Call {kind}, as Segment's libraries do", "Call")}
+        for path, kind in sorted(KINDS_OF_PATHS.items())
+    }
     batches = {path: {"post": _segment("Calls, as Segment's libraries send them", "Calls")} for path in BATCH_PATHS}
     return {
         **calls,
         **batches,
-        "/v1/webhooks/{source}": {
-            "post": _operation("Take a call of a system that is set as a source", "200", in_path="source"),
-            "get": _operation("Answer the challenge of a system that asks first", "200", in_path="source"),
-        },
-        "/v1/quarantine": {
-            "get": _operation("What waits for somebody, without what it says (events:manage)", "200")
-            | {"parameters": [_query("after", 0, 2**53), _query("limit", 1, 1_000)], "security": [{"write_key": []}]}
-        },
-        "/v1/privacy/requests": {
-            "post": _operation("Open a request of a customer (privacy:manage)", "201", body="PrivacyRequest"),
-            "get": _operation("Requests of customers (privacy:manage)", "200")
-            | {"parameters": [{"name": "all_states", "in": "query", "schema": {"type": "boolean"}}]},
-        },
-        "/v1/privacy/requests/{request_id}": {
-            "get": _operation("A request of a customer (privacy:manage)", "200", in_path="request_id")
-        },
-        **{
-            path: {
-                "get": _operation(f"{what}; changes nothing", "200", in_path="token"),
-                "head": _operation("The same without the page", "200", in_path="token"),
-                "post": _operation(f"{what}: do it", "200", in_path="token"),
+        "/v1/quarantine": {"get": _quarantine()},
+        "/waggle.js": {
+            "get": {
+                "summary": "The tracker for pages of the shop",
+                "responses": {
+                    "200": {"description": "The script", "content": {"text/javascript": {"schema": {}}}},
+                    **empty({304: "What If-None-Match names still holds"}),
+                },
             }
-            for path, what in (
-                ("/p/{token}", "What a customer agrees to"),
-                ("/o/{token}", "What a link of a mail does"),
-            )
         },
-        "/waggle.js": {"get": _operation("The tracker for pages of the shop", "200")},
     }
 
 
@@ -68,7 +56,7 @@ def door_schemas() -> dict[str, Any]:
             "properties": {
                 "batch": {
                     "type": "array",
-                    "maxItems": 500,
+                    "maxItems": MAX_EVENTS,
                     "items": {
                         "allOf": [
                             {"$ref": _REFERENCE.format(name="Call")},
@@ -83,43 +71,65 @@ def door_schemas() -> dict[str, Any]:
                 "writeKey": _ID,
             },
         },
-        "PrivacyRequest": {
+        "Taken": {
             "type": "object",
-            "required": ["customer_id", "right"],
-            "additionalProperties": False,
-            "properties": {"customer_id": {"type": "string", "minLength": 1, "maxLength": 200}, "right": _ID},
+            "required": ["success", "results"],
+            "properties": {
+                "success": {"const": True},
+                "results": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["id", "status"],
+                        "properties": {
+                            "id": {"type": ["string", "null"]},
+                            "status": {"enum": ["accepted", "duplicate", "refused", "set-aside", "ignored"]},
+                            "why": {"type": "string", "description": "Of what is ignored"},
+                            "problem": {"$ref": _REFERENCE.format(name="Problem")},
+                        },
+                    },
+                },
+            },
+        },
+        "QuarantineLine": {
+            "type": "object",
+            "required": ["id", "source", "what", "code", "where", "set_aside_at"],
+            "properties": {
+                **{name: {"type": "string"} for name in ("id", "source", "what", "code", "where")},
+                "set_aside_at": {"type": ["string", "null"], "format": "date-time"},
+            },
         },
     }
 
 
-_NAMED = sorted(KINDS_OF_PATHS.items())
-
-
 def _segment(summary: str, schema: str) -> dict[str, Any]:
-    described = _operation(summary, "200", body=schema)
-    content = described["requestBody"]["content"]
-    content["text/plain"] = content["application/json"]
-    return described | {"security": [{"write_key_as_user": []}, {"write_key": []}]}
-
-
-def _operation(summary: str, good: str, *, in_path: str = "", body: str = "") -> dict[str, Any]:
-    described: dict[str, Any] = {
+    body = {"schema": {"$ref": _REFERENCE.format(name=schema)}}
+    return {
         "summary": summary,
-        "responses": {good: {"description": "Done"}, "default": {"description": "A problem", "content": _PROBLEM}},
+        "security": [{"write_key_as_user": []}, {"write_key": []}],
+        "requestBody": {"required": True, "content": {"application/json": body, "text/plain": body}},
+        "responses": {
+            "200": json("What became of each call; none is lost", {"$ref": _REFERENCE.format(name="Taken")}),
+            **problems(*_TAKING),
+        },
     }
-    if in_path:
-        described["parameters"] = [{"name": in_path, "in": "path", "required": True, "schema": {"type": "string"}}]
-    if body:
-        schema = {"$ref": _REFERENCE.format(name=body)}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    return described
+
+
+def _quarantine() -> dict[str, Any]:
+    lines = {"type": "array", "items": {"$ref": _REFERENCE.format(name="QuarantineLine")}}
+    return {
+        "summary": "What waits for somebody, without what it says",
+        "description": "Needs the scope events:manage.",
+        "security": [{"write_key": []}],
+        "parameters": [_query("after", 0, LARGEST_NUMBER), _query("limit", 1, MOST_LINES)],
+        "responses": {
+            "200": json(
+                "The oldest first", {"type": "object", "required": ["waiting"], "properties": {"waiting": lines}}
+            ),
+            **problems(400, *WITH_A_KEY),
+        },
+    }
 
 
 def _query(name: str, least: int, most: int) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": {"type": "integer", "minimum": least, "maximum": most}}
-
-
-_PROBLEM = {
-    PROBLEM_JSON: {"schema": {"$ref": _REFERENCE.format(name="Problem")}},
-    "text/html": {"schema": {"type": "string"}},
-}

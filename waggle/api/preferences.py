@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from litestar import HttpMethod, MediaType, Request, Response, Router, post, route
 from litestar.params import FromPath
 
+from waggle.api.body import small_body
 from waggle.api.later import page_handlers
 from waggle.api.page import escaped, page
 from waggle.api.preference_texts import Speech, speech_for
@@ -147,7 +148,7 @@ def _speech(request: Request[Any, Any, Any]) -> Speech:
 
 async def _form(request: Request[Any, Any, Any]) -> dict[str, str]:
     """Return the fields of a form as browsers send one; anything else has none."""
-    body = await request.body()
+    body = await small_body(request)
     if request.content_type[0] != "application/x-www-form-urlencoded":
         return {}
     try:

@@ -7,6 +7,7 @@ from litestar import MediaType, Request, Response, Router, get, post
 from litestar.params import FromPath, FromQuery
 
 from waggle.api.access import Access, require
+from waggle.api.body import small_body
 from waggle.api.events import json_answer
 from waggle.api.problem import ProblemError
 from waggle.domain.privacy import Right
@@ -30,7 +31,7 @@ def privacy_routes(book: PrivacyRequestBook, access: Access) -> Router:
     async def opened(request: Request[Any, Any, Any]) -> Response[bytes]:
         principal = await require(request, access, _SCOPE)
         try:
-            asked = msgspec.json.decode(await request.body(), type=_Asked)
+            asked = msgspec.json.decode(await small_body(request), type=_Asked)
         except msgspec.ValidationError as error:
             # Names types and fields of ours only; the sender's values are not in it.
             said, _, path = str(error).partition(" - at `$")

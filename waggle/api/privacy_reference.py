@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from waggle.api.problem import PROBLEM_JSON
+from waggle.api.answers import WITH_A_KEY, json, pages, problems
 from waggle.domain.privacy import RIGHTS
 
 _REQUEST = {
@@ -22,6 +22,7 @@ _REQUEST = {
     },
 }
 _ID = {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}
+_NEEDS = "Needs the scope privacy:manage."
 _TOKEN = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}
 
 
@@ -36,51 +37,61 @@ def privacy_paths() -> dict[str, Any]:
         "/o/{token}": {
             "get": _page("Ask what a link of a mail would do; changes nothing"),
             "head": _page("The same without the page"),
-            "post": _page("Do it, once: confirm, or fetch a copy"),
+            "post": _once(),
         },
-        "/v1/privacy/requests": {
-            "get": {
-                "summary": "List requests of customers about their data, the most urgent first",
-                "security": [{"write_key": []}],
-                "parameters": [{"name": "all_states", "in": "query", "schema": {"type": "boolean"}}],
-                "responses": {
-                    "200": _json({"type": "object", "properties": {"requests": {"type": "array", "items": _REQUEST}}}),
-                    **_problems("400", "401", "403", "429", "503"),
-                },
-            },
-            "post": {
-                "summary": "Open a request for a customer whose identity was checked",
-                "security": [{"write_key": []}],
-                "requestBody": {
-                    "required": True,
-                    "content": {
-                        "application/json": {
-                            "schema": {
-                                "type": "object",
-                                "additionalProperties": False,
-                                "required": ["customer_id", "right"],
-                                "properties": {
-                                    "customer_id": {"type": "string", "minLength": 1, "maxLength": 200},
-                                    "right": {"enum": list(RIGHTS)},
-                                },
-                            }
-                        }
-                    },
-                },
-                "responses": {
-                    "201": _json(_REQUEST),
-                    **_problems("400", "401", "403", "404", "413", "422", "429", "503"),
-                },
-            },
-        },
+        "/v1/privacy/requests": {"get": _list(), "post": _open()},
         "/v1/privacy/requests/{request_id}": {
             "get": {
+                "operationId": "showPrivacyRequest",
                 "summary": "Show one request",
+                "description": _NEEDS,
                 "security": [{"write_key": []}],
                 "parameters": [_ID],
-                "responses": {"200": _json(_REQUEST), **_problems("401", "403", "404", "429", "503")},
+                "responses": {"200": _told(_REQUEST), **problems(404, *WITH_A_KEY)},
             },
         },
+    }
+
+
+def _list() -> dict[str, Any]:
+    listed = {
+        "type": "object",
+        "required": ["requests"],
+        "properties": {"requests": {"type": "array", "items": _REQUEST}},
+    }
+    return {
+        "summary": "List requests of customers about their data, the most urgent first",
+        "description": _NEEDS,
+        "security": [{"write_key": []}],
+        "parameters": [{"name": "all_states", "in": "query", "schema": {"type": "boolean"}}],
+        "responses": {"200": _told(listed), **problems(400, *WITH_A_KEY)},
+    }
+
+
+def _open() -> dict[str, Any]:
+    asked = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["customer_id", "right"],
+        "properties": {
+            "customer_id": {"type": "string", "minLength": 1, "maxLength": 200},
+            "right": {"enum": list(RIGHTS)},
+        },
+    }
+    opened = _told(_REQUEST) | {
+        "links": {
+            "itself": {
+                "operationId": "showPrivacyRequest",
+                "parameters": {"request_id": "$response.body#/request_id"},
+            }
+        }
+    }
+    return {
+        "summary": "Open a request for a customer whose identity was checked",
+        "description": _NEEDS,
+        "security": [{"write_key": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": {"201": opened, **problems(400, 404, 408, 413, 422, *WITH_A_KEY)},
     }
 
 
@@ -88,18 +99,19 @@ def _page(summary: str, *, form: bool = False) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": summary,
         "parameters": [_TOKEN],
-        "responses": {"200": {"description": "A page"}, "404": {"description": "A page: unknown"}},
+        "responses": pages({200: "A page", 404: "A page: unknown"}),
     }
     if form:
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}}
-        operation["responses"]["422"] = {"description": "The page: a value is wrong"}
+        operation["responses"] |= pages({422: "The page: a value is wrong"}) | problems(408, 413)
     return operation
 
 
-def _json(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": "Ids and dates, nothing of the person", "content": {"application/json": {"schema": schema}}}
+def _once() -> dict[str, Any]:
+    operation = _page("Do it, once: confirm, or fetch a copy", form=True)
+    operation["responses"]["200"]["content"]["application/zip"] = {}
+    return operation
 
 
-def _problems(*statuses: str) -> dict[str, Any]:
-    problem = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": "A problem", "content": problem} for status in statuses}
+def _told(schema: dict[str, Any]) -> dict[str, Any]:
+    return json("Ids and dates, nothing of the person", schema)

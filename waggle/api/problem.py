@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from litestar import MediaType, Request, Response, Router, get
@@ -18,6 +19,8 @@ from waggle.log import get_logger
 _log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+
+_STANDS_IN_A_PATH = "/:@!$&'()*+,;="
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def problem_response(
         "title": kind.title,
         "status": kind.status,
         "detail": detail or kind.remedy,
-        "instance": instance,
+        # The path came decoded; only what is encoded again is a reference as RFC 9457 asks.
+        "instance": quote(instance, safe=_STANDS_IN_A_PATH),
         "code": code,
     }
     if where:
@@ -150,7 +154,8 @@ def problem_response(
         msgspec.json.encode(body),
         status_code=kind.status,
         media_type=PROBLEM_JSON,
-        headers={"Cache-Control": "no-store", **(headers or {})},
+        # The path is repeated: no browser shall take it for a page.
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
     )
 
 

@@ -9,8 +9,8 @@ from waggle.api.access import Access, require
 from waggle.api.events import json_answer
 from waggle.services.quarantine import QuarantineLine
 
-_MOST = 1_000
-_LARGEST = 2**53
+MOST_LINES = 1_000
+LARGEST_NUMBER = 2**53
 
 
 class Waiting(Protocol):
@@ -27,8 +27,8 @@ def quarantine_route(quarantine: Waiting, access: Access) -> Router:
     @get("/v1/quarantine", media_type=MediaType.JSON)
     async def waiting(
         request: Request[Any, Any, Any],
-        after: FromQuery[Annotated[int, Parameter(ge=0, le=_LARGEST)]] = 0,
-        limit: FromQuery[Annotated[int, Parameter(ge=1, le=_MOST)]] = 200,
+        after: FromQuery[Annotated[int, Parameter(ge=0, le=LARGEST_NUMBER)]] = 0,
+        limit: FromQuery[Annotated[int, Parameter(ge=1, le=MOST_LINES)]] = 200,
     ) -> Response[bytes]:
         await require(request, access, "events:manage")
         return json_answer({"waiting": await quarantine.waiting(limit, after=after)}, 200)

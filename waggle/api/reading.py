@@ -12,6 +12,7 @@ import msgspec
 from litestar import MediaType, Request, Response, Router, get, post
 
 from waggle.api.access import NotingAccess, require
+from waggle.api.body import small_body
 from waggle.api.limits import Limits
 from waggle.api.problem import ProblemError
 from waggle.services.access import Principal
@@ -28,6 +29,8 @@ FEWER_ENTRIES = 50
 _MOST_BODY_BYTES = 4_096
 _MOST_CURSOR_CHARS = 1_000
 _TAG_BYTES = 15
+_YEARS = (2, 9998)
+"""At the ends of the calendar a time has no equal in every zone."""
 _READS_NOTED_EVERY = timedelta(hours=1)
 
 _encode = msgspec.json.Encoder().encode
@@ -83,7 +86,7 @@ def _of_customers(reading: Reading, asking: _Asking) -> list[Any]:
     @post("/v1/customers/lookup", media_type=MediaType.JSON, status_code=200, request_max_body_size=_MOST_BODY_BYTES)
     async def lookup(request: Request[Any, Any, Any]) -> Response[bytes]:
         principal = await asking.may(request, "customers:read")
-        wanted = _lookup(await request.body())
+        wanted = _lookup(await small_body(request))
         if wanted.email is not None:
             found = await reading.customers_with("email", _normal(email_address, wanted.email, "$.email"))
         else:
@@ -221,7 +224,8 @@ def _place(cursor: str) -> Place:
         at, last_id = msgspec.json.decode(raw, type=tuple[datetime, str])
     except (ValueError, binascii.Error, msgspec.DecodeError):
         raise ProblemError("QUERY_INVALID", "Send what `next` said, unchanged.", where="cursor") from None
-    if at.tzinfo is None:
+    if at.tzinfo is None or not _YEARS[0] <= at.year <= _YEARS[1] or not last_id.isprintable():
+        # None that we made: no database could compare it.
         raise ProblemError("QUERY_INVALID", "Send what `next` said, unchanged.", where="cursor")
     return Place(at, last_id)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from waggle.api.problem import KINDS, PROBLEM_JSON
+from waggle.api.answers import WITH_A_KEY, problems
 from waggle.api.reading import FEWER_ENTRIES, MOST_ENTRIES, Lookup
 from waggle.services.field_rules import MAX_ID_CHARS
 from waggle.services.reading import (
@@ -18,8 +18,8 @@ from waggle.services.reading import (
 )
 
 _REFERENCE = "#/components/schemas/{name}"
-_ASKING = (400, 401, 403, 404, 429, 500, 503)
-_LOOKING_UP = (400, 401, 403, 413, 422, 429, 500, 503)
+_ASKING = (400, 404, *WITH_A_KEY)
+_LOOKING_UP = (400, 408, 413, 422, *WITH_A_KEY)
 
 
 def reading_paths() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _described(name: str, summary: str, schema: dict[str, Any], scope: str) -> d
             },
             {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}},
         ],
-        "responses": answers | _problems(_ASKING),
+        "responses": answers | problems(*_ASKING),
     }
 
 
@@ -110,16 +110,5 @@ def _lookup() -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="Lookup")}}},
         },
-        "responses": {"200": found} | _problems(_LOOKING_UP),
-    }
-
-
-def _problems(statuses: tuple[int, ...]) -> dict[str, Any]:
-    problem = {PROBLEM_JSON: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
-    return {
-        str(status): {
-            "description": " · ".join(kind.title for kind in KINDS.values() if kind.status == status),
-            "content": problem,
-        }
-        for status in statuses
+        "responses": {"200": found} | problems(*_LOOKING_UP),
     }

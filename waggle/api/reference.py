@@ -6,10 +6,11 @@ from typing import Any
 import msgspec
 from litestar import MediaType, Response, Router, get
 
+from waggle.api.answers import empty, json, pages, problems
 from waggle.api.body import MAX_EVENTS
 from waggle.api.door_reference import door_paths, door_schemas
 from waggle.api.privacy_reference import privacy_paths
-from waggle.api.problem import KINDS, PROBLEM_JSON
+from waggle.api.problem import KINDS
 from waggle.api.reading_reference import reading_paths, reading_schemas
 from waggle.api.webhooks import webhook_paths
 from waggle.domain.event import FACTS
@@ -17,6 +18,7 @@ from waggle.services.field_rules import MAX_ID_CHARS
 
 _REFERENCE = "#/components/schemas/{name}"
 _ID = {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS}
+_UNKNOWN = pages({404: "A page: unknown"})
 
 
 def reference_route() -> Router:
@@ -46,24 +48,28 @@ def openapi_document() -> dict[str, Any]:
             **privacy_paths(),
             **webhook_paths(),
             "/c/{token}": {
-                "get": _operation("Follow a link of a message", {"302": "To the link's target"}, token=True),
-                "head": _operation("Check a link; counts no click", {"200": "Always"}, token=True),
+                "get": _link("Follow a link of a message", empty({302: "To the link's target"}) | _UNKNOWN),
+                "head": _link("Check a link; counts no click", empty({200: "Always"})),
             },
             "/u/{token}": {
-                "get": _operation("Ask whether to unsubscribe; changes nothing", {"200": "A page"}, token=True),
-                "head": _operation("The same without the page", {"200": "Headers"}, token=True),
-                "post": _operation("Unsubscribe at once (RFC 8058)", {"200": "A page that confirms"}, token=True),
+                "get": _link("Ask whether to unsubscribe; changes nothing", pages({200: "A page"}) | _UNKNOWN),
+                "head": _link("The same without the page", pages({200: "Headers"}) | _UNKNOWN),
+                "post": _link(
+                    "Unsubscribe at once (RFC 8058)",
+                    pages({200: "A page that confirms"}) | _UNKNOWN | problems(408, 413),
+                ),
             },
-            "/livez": {
-                "get": _operation("Does the process live?", {"200": "It does"}),
-                "head": _operation("Does the process live?", {"200": "It does"}),
-            },
+            "/livez": {"get": _health("Does the process live?"), "head": _health("Does the process live?")},
             "/readyz": {
-                "get": _operation("Can it do its work?", {"200": "It can", "503": "Not now"}),
-                "head": _operation("Can it do its work?", {"200": "It can", "503": "Not now"}),
+                "get": _health("Can it do its work?", 503),
+                "head": _health("Can it do its work?", 503),
             },
-            "/problems/{code}": {"get": _operation("Explain a problem to a person", {"200": "A page"}, path="code")},
-            "/openapi.json": {"get": _operation("This description", {"200": "OpenAPI 3.1"})},
+            "/problems/{code}": {
+                "get": _link("Explain a problem to a person", pages({200: "A page"}) | _UNKNOWN, "code")
+            },
+            "/openapi.json": {
+                "get": {"summary": "This description", "responses": {"200": json("OpenAPI 3.1", {"type": "object"})}}
+            },
         },
         "components": {
             "schemas": _schemas(),
@@ -75,23 +81,23 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
-def _operation(summary: str, answers: dict[str, str], *, token: bool = False, path: str = "") -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _link(summary: str, answers: dict[str, Any], name: str = "token") -> dict[str, Any]:
+    return {
         "summary": summary,
-        "responses": {status: {"description": description} for status, description in answers.items()},
+        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}],
+        "responses": answers,
     }
-    name = "token" if token else path
-    if name:
-        operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]
-        operation["responses"]["404"] = {"description": "A page: unknown"}
-    return operation
+
+
+def _health(summary: str, *failing: int) -> dict[str, Any]:
+    told = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["alive", "ready"]}}}
+    return {"summary": summary, "responses": {"200": json("It does", told), **problems(*failing)}}
 
 
 def _receive_events() -> dict[str, Any]:
     one, many = {"$ref": _REFERENCE.format(name="Event")}, {"$ref": _REFERENCE.format(name="Batch")}
     answer = {"$ref": _REFERENCE.format(name="Receipt")}
-    problem = {PROBLEM_JSON: {"schema": {"$ref": _REFERENCE.format(name="Problem")}}}
-    statuses = sorted({kind.status for kind in KINDS.values()} - {404, 405})
+    statuses = {kind.status for kind in KINDS.values()} - {404, 405}
     responses: dict[str, Any] = {
         "202": {
             "description": "Durable: a new event, or a batch, whose results say what became of each event",
@@ -101,9 +107,7 @@ def _receive_events() -> dict[str, Any]:
         },
         "200": {"description": "A known event; nothing changed", "content": {"application/json": {"schema": answer}}},
     }
-    for status in statuses:
-        titles = [kind.title for kind in KINDS.values() if kind.status == status]
-        responses[str(status)] = {"description": " · ".join(titles), "content": problem}
+    responses |= problems(*statuses)
     return {
         "operationId": "receiveEvents",
         "summary": "Send one event or a batch",

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from litestar import HttpMethod, MediaType, Request, Response, Router, post, route
 from litestar.params import FromPath
 
-from waggle.api.body import MAX_BODY_BYTES
+from waggle.api.body import MAX_BODY_BYTES, small_body
 from waggle.api.later import page_handlers
 from waggle.api.page import page
 from waggle.api.preference_texts import Speech, speech_for
@@ -55,7 +55,7 @@ def unsubscribe_routes(unsubscribing: Unsubscribing) -> Router:
     )
     async def stop(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
         # Taken to its end so that the connection closes in peace and the answer arrives.
-        await request.body()
+        await small_body(request)
         stopped = is_token(token) and await unsubscribing.unsubscribe(token)
         return _done(_speech(request)) if stopped else _unknown(_speech(request))
 

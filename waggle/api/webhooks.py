@@ -9,6 +9,7 @@ from litestar import MediaType, Request, Response, Router, get, post
 from litestar.params import FromPath
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from waggle.api.answers import json, problems
 from waggle.api.limits import Limits
 from waggle.api.problem import ProblemError
 from waggle.errors import Rejected
@@ -96,16 +97,8 @@ def webhook_paths() -> dict[str, Any]:
     """Return the routes as OpenAPI 3.1 describes them; the bodies are those of the vendors."""
     source = [{"name": "source", "in": "path", "required": True, "schema": {"type": "string"}}]
     challenge = [{"name": "challenge", "in": "query", "required": False, "schema": {"type": "string"}}]
-    answers = {
-        "200": "Stored, known, nothing that concerns us, or set aside",
-        "401": "Not signed by this source",
-        "404": "No source of this name is set",
-        "408": "The body came too slowly",
-        "413": "The body is too large",
-        "415": "The body is compressed",
-        "503": "Come again after the time in Retry-After",
-    }
-    greeted = {"200": "The challenge", "404": answers["404"], "405": "This source asks for none"}
+    taken = json("Stored, known, nothing that concerns us, or set aside", {})
+    asked = {"type": "object", "required": ["challenge"], "properties": {"challenge": {"type": "string"}}}
     return {
         "/v1/webhooks/{source}": {
             "post": {
@@ -113,13 +106,13 @@ def webhook_paths() -> dict[str, Any]:
                 "summary": "Take a call of a system that is set as a source",
                 "parameters": source,
                 "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
-                "responses": {status: {"description": text} for status, text in answers.items()},
+                "responses": {"200": taken, **problems(400, 401, 404, 408, 413, 415, 500, 503)},
             },
             "get": {
                 "operationId": "greetWebhook",
                 "summary": "Say back what a system asks for before it calls",
                 "parameters": source + challenge,
-                "responses": {status: {"description": text} for status, text in greeted.items()},
+                "responses": {"200": json("The challenge", asked), **problems(404, 405, 500)},
             },
         }
     }

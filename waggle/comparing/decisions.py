@@ -6,6 +6,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from waggle.comparing.difference import Difference
+from waggle.domain.markup import root_of
 from waggle.errors import BadSettings
 
 _MODEL: Final = "{https://www.omg.org/spec/DMN/20191111/MODEL/}"
@@ -93,10 +94,8 @@ def _said(rule: _Rule) -> str:
 
 
 def _tables(content: bytes, name: str) -> Iterator[tuple[str, _Table]]:
-    if b"<!DOCTYPE" in content:
-        raise BadSettings("DIAGRAM_UNREADABLE", f"{name}: remove the <!DOCTYPE ...>; a decision has none")
     try:
-        root = ET.fromstring(content)  # noqa: S314 -- no document type, so no entities
+        root = root_of(content)
     except ET.ParseError as error:
         raise BadSettings("DIAGRAM_UNREADABLE", f"{name}: {error}") from error
     for decision in root.iter(f"{_MODEL}decision"):

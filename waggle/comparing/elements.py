@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from waggle.domain.markup import root_of
 from waggle.errors import BadSettings
 
 _MODEL: Final = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -56,10 +57,8 @@ def read_model(content: bytes, name: str) -> Model:
     Raises:
         BadSettings: DIAGRAM_UNREADABLE, it is no XML, or has a document type.
     """
-    if b"<!DOCTYPE" in content:
-        raise BadSettings("DIAGRAM_UNREADABLE", f"{name}: remove the <!DOCTYPE ...>; a diagram has none")
     try:
-        root = ET.fromstring(content)  # noqa: S314 -- no document type, so no entities
+        root = root_of(content)
     except ET.ParseError as error:
         raise BadSettings("DIAGRAM_UNREADABLE", f"{name}: {error}") from error
     kinds = ("message", "error", "signal", "escalation")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from waggle.domain.markup import root_of
 from waggle.errors import BadSettings
 
 _MODEL: Final = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -104,22 +105,10 @@ def read_resource(file: str, content: bytes) -> Resource:
     try:
         if file.endswith(".form"):
             return _form(file, content)
-        root = parsed(content)
+        root = root_of(content)
     except (ET.ParseError, ValueError) as error:
         raise BadSettings("DIAGRAM_UNREADABLE", f"{file}: {error}") from error
     return _process(file, content, root) if file.endswith(".bpmn") else _decisions(file, content, root)
-
-
-def parsed(content: bytes) -> ET.Element:
-    """Return the root of a diagram.
-
-    Raises:
-        ValueError: it has a document type, whose entities could name other files.
-        ET.ParseError: it is no XML.
-    """
-    if b"<!DOCTYPE" in content:
-        raise ValueError("remove the <!DOCTYPE ...>; a diagram has none")
-    return ET.fromstring(content)  # noqa: S314 -- no document type, so no entities
 
 
 def context_sha256(config_dir: Path) -> str:

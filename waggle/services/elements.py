@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from waggle.services.bundles import parsed
+from waggle.domain.markup import root_of
 
 _MODEL: Final = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 _ZEEBE: Final = "{http://camunda.org/schema/zeebe/1.0}"
@@ -63,9 +63,9 @@ def elements_of(content: bytes) -> dict[str, Element]:
     """Return the elements of the executable process by id.
 
     Raises:
-        ValueError, ET.ParseError: it is no diagram.
+        ET.ParseError: it is no diagram.
     """
-    root = parsed(content)
+    root = root_of(content)
     messages = {each.get("id", ""): each.get("name", "") for each in root.iter(f"{_MODEL}message")}
     processes = [each for each in root.iter(f"{_MODEL}process") if each.get("isExecutable") == "true"]
     return {
@@ -77,7 +77,7 @@ def changes_between(old: bytes, new: bytes) -> ElementChanges:
     """Return what became of the elements of *old* in *new*; both are diagrams.
 
     Raises:
-        ValueError, ET.ParseError: one is no diagram.
+        ET.ParseError: one is no diagram.
     """
     before, after = elements_of(old), elements_of(new)
     same = before.keys() & after.keys()

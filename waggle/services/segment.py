@@ -100,8 +100,12 @@ def _happened_at(message: _Message, sent_at: object, now: datetime) -> str | Non
     if happened is None:
         # None at all: now. One that cannot be read: the intake says so.
         return None if told is None else str(told)
-    if sent is not None:
-        happened = now - max(sent - happened, sent - sent)
+    try:
+        if sent is not None:
+            happened = now - max(sent - happened, sent - sent)
+    except OverflowError:
+        # Before the calendar begins: as it was told, the intake says that it is implausible.
+        return str(told)
     return min(happened, now).isoformat()
 
 

@@ -152,5 +152,5 @@ def _elements(tx: Transaction, resource: Resource, sha256: str) -> ElementChange
         return None
     try:
         return changes_between(before, resource.content)
-    except (ET.ParseError, ValueError):
+    except ET.ParseError:
         return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from waggle.domain.markup import root_of
 from waggle.errors import BadSettings
 
 _MODEL: Final = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
@@ -103,10 +104,8 @@ def read_plan(content: bytes) -> Plan:
     Raises:
         BadSettings: DIAGRAM_UNREADABLE, it is no BPMN, or nothing in it was drawn.
     """
-    if b"<!DOCTYPE" in content:
-        raise BadSettings("DIAGRAM_UNREADABLE", "remove the <!DOCTYPE ...>; a diagram has none")
     try:
-        root = ET.fromstring(content)  # noqa: S314 -- no document type, so no entities
+        root = root_of(content)
     except ET.ParseError as error:
         raise BadSettings("DIAGRAM_UNREADABLE", str(error)) from error
     elements = {found.get("id", ""): found for found in root.iter() if found.tag.startswith(_MODEL)}
