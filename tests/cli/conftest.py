@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.cli.place import Place
 from waggle.cli import main
+from waggle.testing.ports import kept_ports
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,14 @@ class CommandLine:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A home of its own with ports that nobody uses, in force for this process too."""
-    place = Place(tmp_path / "home", *free_ports(4))
-    for name, value in place.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.chdir(tmp_path)
-    yield place
-    place.clear()
+    with kept_ports(4) as ports:
+        place = Place(tmp_path / "home", *ports)
+        for name, value in place.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.chdir(tmp_path)
+        yield place
+        place.clear()
 
 
 @pytest.fixture
@@ -60,9 +61,3 @@ def mail_server(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         port: int = server.getsockname()[1]
         monkeypatch.setenv("WAGGLE_SMTP__PORT", str(port))
         yield port
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in sockets]

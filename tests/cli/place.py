@@ -1,6 +1,7 @@
 """A home of Waggle, and real processes in it."""
 
 import asyncio
+import codecs
 import contextlib
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).parents[2]
+WITHIN_S = 100
+"""How long whatever takes seconds is waited for, on a machine with much else to do."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Place:
 
     def brokers(self) -> list[int]:
         """Return the engine's processes."""
-        return [pid for pid, command in self.processes().items() if "java" in command.split()[0]]
+        # A process that is just being started has no words yet.
+        return [pid for pid, command in self.processes().items() if "java" in command.partition(" ")[0]]
 
 
 class Command:
@@ -85,12 +89,13 @@ class Command:
     def pid(self) -> int:
         return self.process.pid
 
-    async def says(self, text: str, *, within_s: float = 120) -> None:
+    async def says(self, text: str, *, within_s: float = 300) -> None:
         """Return once *text* was said."""
-        await until(lambda: text in self.said or self.process.returncode is not None, within_s)
+        # Its last words may be read after its end.
+        await until(lambda: text in self.said or self._reading.done(), within_s)
         assert text in self.said, self.said
 
-    async def ended(self, within_s: float) -> int:
+    async def ended(self, within_s: float = WITHIN_S) -> int:
         """Return the exit code."""
         async with asyncio.timeout(within_s):
             await self._reading
@@ -102,8 +107,10 @@ class Command:
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
+        # A piece may end in the middle of a letter.
+        decoder = codecs.getincrementaldecoder("utf-8")()
         while piece := await self.process.stdout.read(4096):
-            self.said += piece.decode()
+            self.said += decoder.decode(piece)
 
 
 @asynccontextmanager
@@ -128,10 +135,10 @@ async def started(place: Place, *arguments: str, **settings: str) -> AsyncIterat
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        await command.ended(20)
+        await command.ended()
 
 
-async def until(condition: Callable[[], bool], within_s: float) -> None:
+async def until(condition: Callable[[], bool], within_s: float = WITHIN_S) -> None:
     """Return once *condition* holds."""
     async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 -- as a person would look

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CommandLine
-from tests.cli.place import ROOT, Place, started
+from tests.cli.place import ROOT, WITHIN_S, Place, started
 from waggle.testing.gateway import FakeGateway
 
 
@@ -32,7 +32,7 @@ async def test_what_was_deployed_is_listed(place: Place) -> None:
         FakeGateway.serving() as gateway,
         started(place, "deploy", "--json", WAGGLE_ENGINE__ADDRESS=gateway.address) as deploy,
     ):
-        assert await deploy.ended(30) == 0
+        assert await deploy.ended() == 0
 
     told = json.loads(deploy.said)
     names = {each["name"] for each in told["deployed"]}
@@ -49,7 +49,7 @@ async def test_a_task_type_that_no_worker_has_keeps_everything_from_being_deploy
         FakeGateway.serving() as gateway,
         started(place, "deploy", WAGGLE_ENGINE__ADDRESS=gateway.address, WAGGLE_BPMN_DIR="bpmn") as deploy,
     ):
-        assert await deploy.ended(30) == 1
+        assert await deploy.ended() == 1
 
     assert str(misspelt) in deploy.said
     assert "Task_ScoreCustomer" in deploy.said
@@ -79,7 +79,8 @@ def test_an_engine_that_does_not_answer_gets_one_sentence_within_ten_seconds(
         began_s = time.monotonic()
         said = waggle("deploy")
 
-    assert time.monotonic() - began_s < 12
+    # Ten seconds of waiting at most, and the slowness of a machine on which other tests run.
+    assert time.monotonic() - began_s < WITHIN_S
     assert said.code == 3
     assert said.out == ""
     assert said.err.startswith(f"waggle: ENGINE_UNREACHABLE: no answer from 127.0.0.1:{place.engine_port}")

@@ -1,6 +1,7 @@
 """`waggle doctor` on a good installation and on broken ones."""
 
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -38,10 +39,11 @@ async def test_a_good_installation_is_well(place: Place, mail_server: int) -> No
         FakeGateway.serving() as gateway,
         started(place, "doctor", WAGGLE_ENGINE__ADDRESS=gateway.address, WAGGLE_SMTP__PORT=str(mail_server)) as doctor,
     ):
-        assert await doctor.ended(30) == 0
+        assert await doctor.ended() == 0
 
     assert "All is well." in doctor.said
-    assert "bad" not in doctor.said
+    # Not anywhere in it: the name of a folder may hold any letters.
+    assert not re.search(r"^bad\b", doctor.said, re.MULTILINE)
     assert "Zeebe 8.6.0" in doctor.said
 
 
@@ -83,7 +85,7 @@ def test_a_wrong_setting_is_all_that_is_said(waggle: CommandLine, monkeypatch: p
 
     assert (what, state) == ("settings", "bad")
     known = ", ".join(sorted(field.name for field in fields(ApiSettings)))
-    assert f"api.prot is no setting; known: {known}" in detail
+    assert f"api.prot is no setting, from WAGGLE_API__PROT; known: {known}" in detail
 
 
 @pytest.mark.usefixtures("mail_server")

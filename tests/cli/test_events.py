@@ -42,7 +42,7 @@ def test_where_nothing_is_wrong_that_is_said(waggle: CommandLine) -> None:
     assert waggle("events", "--quarantined").out == "Nothing is set aside.\n"
     assert waggle("events", "refused").out == "No event was refused.\n"
     assert waggle("events", "retry", "--all").out == "Nothing is set aside.\n"
-    assert waggle("engine-messages", "refused").out == "The engine refused none.\n"
+    assert waggle("engine-messages", "list").out == "The engine refused none.\n"
 
 
 def test_what_is_set_aside_is_listed_mended_and_taken(waggle: CommandLine, set_aside: str) -> None:
@@ -113,9 +113,9 @@ def test_an_engine_message_that_was_refused_is_sent_again(waggle: CommandLine, s
         await store.run(put)
 
     asyncio.run(refuse())
-    [refused] = json.loads(waggle("engine-messages", "refused", "--json").out)
+    [refused] = json.loads(waggle("engine-messages", "list", "--json").out)
 
-    assert "VARIABLE_REFUSED  cart-abandoned-exit" in waggle("engine-messages", "refused").out
+    assert "VARIABLE_REFUSED  cart-abandoned-exit" in waggle("engine-messages", "list").out
     assert waggle("engine-messages", "retry", str(refused["queue_id"]), *WHY).out == "1 will be sent again.\n"
-    assert waggle("engine-messages", "refused").out == "The engine refused none.\n"
+    assert waggle("engine-messages", "list").out == "The engine refused none.\n"
     assert waggle("engine-messages", "retry", "99", *WHY).code == 1

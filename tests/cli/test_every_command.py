@@ -1,5 +1,6 @@
 """What holds for every command, whoever wrote it."""
 
+import json
 import os
 import re
 import subprocess
@@ -58,6 +59,45 @@ def test_its_help_has_an_example_that_can_be_typed(waggle: CommandLine, path: tu
 @pytest.mark.parametrize("path", EVERY, ids=" ".join)
 def test_it_fits_a_terminal_of_80_columns(waggle: CommandLine, path: tuple[str, ...]) -> None:
     assert max(map(len, waggle(*path, "--help").out.splitlines())) <= 80
+
+
+LISTED = [path[:-1] for path in EVERY if path[-1:] == ("list",)]
+
+
+def test_all_groups_that_have_something_to_list_list_it_by_that_word() -> None:
+    assert {path[0] for path in LISTED} == {
+        *("approvals", "audit", "campaigns", "effects", "engine-messages", "events", "journeys", "keys", "messages"),
+        *("people", "privacy-requests", "segments", "sources", "streams"),
+    }
+
+
+@pytest.mark.parametrize("path", LISTED, ids=" ".join)
+def test_a_group_lists_without_the_word_too(waggle: CommandLine, path: tuple[str, ...]) -> None:
+    bare, said = waggle(*path, "--json"), waggle(*path, "list", "--json")
+
+    json.loads(said.out)
+    assert (bare.code, bare.out) == (said.code, said.out) == (0, said.out)
+
+
+@pytest.mark.parametrize("path", LISTED, ids=" ".join)
+def test_a_command_that_a_group_does_not_have_is_answered_with_those_it_has(
+    waggle: CommandLine, path: tuple[str, ...]
+) -> None:
+    said = waggle(*path, "dance")
+
+    assert said.code == 2
+    assert re.match(r"waggle: MISUSED: dance: no such command; there are: .*\blist\b", said.err)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=" ".join)
+def test_its_help_loses_no_word_in_angle_brackets(waggle: CommandLine, path: tuple[str, ...]) -> None:
+    """Markdown takes <name> for HTML and drops it."""
+    assert not re.search(r"\[\w+\.\]|/ ?/|=/", waggle(*path, "--help").out)
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if len(path) > 1], ids=" ".join)
+def test_the_help_of_a_group_says_what_each_of_its_commands_is_for(waggle: CommandLine, path: tuple[str, ...]) -> None:
+    assert re.search(rf"^\W+{path[-1]} +[A-Z]\w*", waggle(*path[:-1], "--help").out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [path for path in EVERY if path], ids=" ".join)

@@ -55,6 +55,18 @@ def test_what_is_away_is_3(waggle: CommandLine) -> None:
     assert waggle("deploy").code == 3
 
 
+def test_a_database_that_is_away_is_named_without_user_and_password(
+    waggle: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAGGLE_DATABASE__URL", "postgresql://bee:hunter2@127.0.0.1:9/shop-facts")
+
+    said = waggle("sources", "list")
+
+    server = "PostgreSQL on 127.0.0.1, port 9, database shop-facts"
+    assert said.code == 3
+    assert said.err == f"waggle: DATABASE_UNREACHABLE: {server}: it does not answer; is it running?\n"
+
+
 def test_an_error_quotes_brackets_as_they_are(waggle: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """They would be markup on a terminal."""
     monkeypatch.setenv("WAGGLE_POLICY__DEFAULT_TIME_ZONE", "[bold]Mars[/bold]")
@@ -100,6 +112,8 @@ def test_a_new_write_key_is_all_that_is_printed(waggle: CommandLine) -> None:
         (("people", "list", "now"), "now: not understood"),
         (("dance",), 'Unknown command "dance"'),
         (("people", "add", "kim", "--role", "king"), "king"),
+        (("keys", "creat", "shop"), "creat: no such command; there are: "),
+        (("demo", "--shoppers", "0"), "for --shoppers. Must be >= 1"),
     ],
     ids=lambda each: "" if isinstance(each, str) else " ".join(each),
 )

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import free_ports
 from tests.cli.place import ROOT, Place, started, until
+from waggle.testing.ports import ports_for_good
 
-pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(900)]
 
 HOWTO = ROOT / "docs/howto-sources.md"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,7 +56,7 @@ class Terminal:
         assert self._shell.stdout is not None
         self._shell.stdin.write(f"{commands}\necho end-of-$((1 + 1))-commands\n".encode())
         await self._shell.stdin.drain()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             printed = await self._shell.stdout.readuntil(b"end-of-2-commands\n")
         return printed.decode().removesuffix("end-of-2-commands\n")
 
@@ -68,7 +68,7 @@ def is_in(printed: str, expected: str) -> bool:
 
 
 async def test_the_way_from_a_shopify_payload_to_a_journey_can_be_pasted(tmp_path: Path) -> None:
-    place = Place(tmp_path / "my-shop/state", *free_ports(4))
+    place = Place(tmp_path / "my-shop/state", *ports_for_good(4))
     # What the reader exports is exported here; what is set besides keeps the test apart from others on this machine.
     besides = {name: value for name, value in place.environment.items() if "PORT" in name}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
@@ -87,7 +87,7 @@ async def test_the_way_from_a_shopify_payload_to_a_journey_can_be_pasted(tmp_pat
         unset = {name: "" for name in place.environment if "PORT" not in name}
         here = unset | {"WAGGLE_CONFIG": str(folder / "waggle.toml"), "WAGGLE_HOME": str(folder / "state")}
         async with started(place, "up", **here) as waggle:
-            await waggle.says("Ctrl-C ends everything", within_s=180)
+            await waggle.says("Ctrl-C ends everything", within_s=300)
             assert others
             for step in others:
                 printed = await terminal.paste(step.commands)
@@ -102,4 +102,4 @@ async def test_the_way_from_a_shopify_payload_to_a_journey_can_be_pasted(tmp_pat
         shell.terminate()
         await shell.wait()
         place.clear()
-    await until(lambda: not place.processes(), 10)
+    await until(lambda: not place.processes())

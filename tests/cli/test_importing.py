@@ -90,8 +90,14 @@ def test_what_is_wrong_with_the_order_ends_it_with_2(
     assert code in said.err
 
 
-def test_a_file_that_is_not_there_is_named(waggle: CommandLine, file: Path) -> None:
-    said = waggle(*given(file))
+@pytest.mark.parametrize("mapping", ["accounting-payments", "no-such"])
+def test_a_file_that_is_not_there_is_named_before_anything_else(waggle: CommandLine, file: Path, mapping: str) -> None:
+    said = waggle("import", "orders", str(file), "--source", "bank", "--mapping", mapping)
 
-    assert said.code == 2
-    assert "FILE_UNREADABLE" in said.err
+    assert (said.code, said.err) == (2, f"waggle: FILE_MISSING: {file} is not there\n")
+
+
+def test_a_folder_is_no_file_to_take_in(waggle: CommandLine, file: Path) -> None:
+    said = waggle("import", "orders", str(file.parent), "--source", "bank")
+
+    assert (said.code, said.err) == (2, f"waggle: FILE_MISSING: {file.parent} is no file\n")

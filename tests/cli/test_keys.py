@@ -79,7 +79,7 @@ def test_once_people_were_added_only_they_decide(waggle: CommandLine, monkeypatc
     assert (robin.code, "SCOPE_MISSING" in robin.err) == (1, True)
     assert (stranger.code, "PERSON_UNKNOWN" in stranger.err) == (1, True)
     assert kim.code == 0
-    entries = listed(waggle, "audit", "show")
+    entries = listed(waggle, "audit", "list")
     assert [(each["actor"], each["action"]) for each in entries][1:] == [
         ("kim", "person-added"),
         ("robin", "scope-missing"),
@@ -100,12 +100,12 @@ def test_people_have_roles_and_tokens(waggle: CommandLine) -> None:
 
 
 def test_the_audit_log_is_shown_verified_and_exported(waggle: CommandLine, tmp_path: Path) -> None:
-    assert waggle("audit", "show").out == "There is no such entry.\n"
+    assert waggle("audit", "list").out == "There is no such entry.\n"
     waggle("keys", "create", "shop", "--by", "kim")
     [key] = listed(waggle, "keys", "list")
     waggle("keys", "revoke", str(key["key_id"]), "--by", "kim", "--why", "seen in a log")
 
-    shown = waggle("audit", "show", "--subject", str(key["key_id"]), "--since", "2026-01-01").out
+    shown = waggle("audit", "list", "--subject", str(key["key_id"]), "--since", "2000-01-01").out
     verified = waggle("audit", "verify")
     exported = waggle("audit", "export", "--jsonl", str(tmp_path / "audit.jsonl"))
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text(encoding="utf-8").splitlines()]

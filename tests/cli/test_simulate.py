@@ -82,6 +82,38 @@ def test_a_scenario_that_does_not_exist_is_answered_with_those_that_do(capsys: p
     assert "abandoned-cart has no scenario no-such; known: address-refused, at-night" in said
 
 
+@pytest.mark.parametrize(
+    ("setting", "said_so"),
+    [
+        ("nope=3", "--settings nope: abandoned-cart has no such setting; those it has: cart_idle, order_window, reply"),
+        ("exits.nope=3", "--settings exits.nope: abandoned-cart has no such setting; those it has: exits.order_ends_"),
+        ("entry.nope=3", "--settings entry.nope: abandoned-cart has no such setting; those it has: entry.cool_down, "),
+        ("policy.nope=3", "--settings policy.nope: Waggle has no such setting; those it has: policy.cap_messages, "),
+    ],
+)
+def test_a_setting_that_the_journey_does_not_have_is_answered_with_those_it_has(
+    capsys: pytest.CaptureFixture[str], setting: str, said_so: str
+) -> None:
+    """Before an engine is started; no file of a scenario is blamed."""
+    code, said = refused(capsys, "abandoned-cart", "--settings", setting)
+
+    assert code == 2
+    assert said.startswith(f"waggle: SETTING_UNKNOWN: {said_so}")
+    assert ".toml" not in said
+
+
+def test_a_journey_that_does_not_exist_is_answered_with_those_that_do(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = refused(capsys, "abandoned-card")
+
+    assert code == 2
+    assert said.startswith("waggle: JOURNEY_UNKNOWN: ")
+    assert "has no journey abandoned-card; there are: abandoned-cart, " in said
+
+
+def test_less_than_one_engine_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, "abandoned-cart", "--engines", "0") == (2, "waggle: SIMULATE_WHAT: --engines: at least 1")
+
+
 def test_a_folder_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, said = refused(capsys, "abandoned-cart", "--bpmn", str(tmp_path / "none"))
 

@@ -66,7 +66,7 @@ def test_a_stream_is_set_back(waggle: CommandLine, shop: Shop, to: str, position
     [
         (("sea", "--to", "0", "--why", "x"), 1, "STREAM_UNKNOWN"),
         (("lake", "--to", "3", "--why", "x"), 1, "POSITION_UNKNOWN"),
-        (("lake", "--to", "yesterday", "--why", "x"), 1, "POSITION_UNKNOWN"),
+        (("lake", "--to", "yesterday", "--why", "x"), 2, "POSITION_UNKNOWN"),
         (("lake", "--to", "0", "--why", "ada@example.com asked"), 1, "WORDS_REFUSED"),
         (("lake", "--to", "0"), 2, "--why"),
     ],

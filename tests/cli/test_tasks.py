@@ -27,6 +27,15 @@ def test_without_anything_set_the_declared_limits_are_in_force(waggle: CommandLi
     assert shown["set_by"] == {}
 
 
+def test_each_task_says_what_it_does_in_words_of_its_own(waggle: CommandLine) -> None:
+    every = json.loads(waggle("tasks", "--json").out)
+
+    said = [each["does"].partition(". ")[0] for each in every]
+    assert len(set(said)) == len(every)
+    assert not any(words.startswith("Look, and decide") for words in said)
+    assert "read-campaign              How far a campaign is. " in waggle("tasks").out
+
+
 def test_what_is_set_is_shown_with_its_source(
     waggle: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

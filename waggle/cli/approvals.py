@@ -22,6 +22,7 @@ app = Commands(
 )
 
 
+@app.default
 @app.command(name="list")
 def list_(*, all_states: bool = False, json: bool = False) -> None:
     """List what waits for an answer, the oldest first.

@@ -33,11 +33,12 @@ app = Commands(
 )
 
 
-@app.command
-def show(*, subject: str | None = None, since: datetime | None = None, json: bool = False) -> None:
-    """Show the newest 100 entries, or all that are asked for; ids only, never the customer.
+@app.default
+@app.command(name="list")
+def list_(*, subject: str | None = None, since: datetime | None = None, json: bool = False) -> None:
+    """List the newest 100 entries, or all that are asked for; ids only, never the customer.
 
-    Example: `waggle audit show --since 2026-05-01`
+    Example: `waggle audit list --since 2026-05-01`
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ app = Commands(
 _SCOPE: Scope = "campaigns:manage"
 
 
+@app.default
 @app.command(name="list")
 def list_(*, json: bool = False) -> None:
     """List the newest runs, and what may be started.

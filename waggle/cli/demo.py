@@ -13,8 +13,10 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from waggle.app import App
@@ -46,7 +48,16 @@ _TABLES = ("carts", "orders", "enrolments", "messages", "coupons")
 _BUDGET_SHARES = {"cart-5": 0.06, "cart-10": 0.10, "cart-15": 0.03}
 
 
-def demo(*, shoppers: int = 300, seed: int = 1, exit: bool = False, report: Path | None = None) -> int:  # noqa: A002
+_AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
+
+
+def demo(
+    *,
+    shoppers: _AtLeastOne = 300,
+    seed: int = 1,
+    exit: bool = False,  # noqa: A002 -- the name of the flag
+    report: Path | None = None,
+) -> int:
     """Play three hours of a simulated shop on the real engine, whose clock is moved forward.
 
     The exit code is 1 if anybody got another message than an independent oracle says they should.
@@ -64,8 +75,6 @@ def demo(*, shoppers: int = 300, seed: int = 1, exit: bool = False, report: Path
     report
         Write the numbers to this file as JSON.
     """
-    if shoppers < 1:
-        raise SystemExit("waggle: --shoppers must be at least 1")
     return asyncio.run(_demo(shoppers, seed, report, stay=not exit))
 
 

@@ -125,7 +125,7 @@ async def _connectors(app: App) -> str:
     app.systems.provider(EmailSender)
     doors = []
     for name, keys in app.settings.connectors.items():
-        typed: Any = typed_section(find_connectors()[name].settings, keys, name)
+        typed: Any = typed_section(find_connectors()[name].settings, keys, name, app.settings.sources)
         if hasattr(typed, "host") and hasattr(typed, "port"):
             if not _answers(typed.host, typed.port):
                 raise TemporaryFailure(

@@ -18,15 +18,16 @@ from waggle.settings import load_settings
 app = Commands(
     name="effects",
     help="Tickets, places in audiences and the like that may or may not have come about.\n\n"
-    "Example: `waggle effects` lists what somebody has to look up.",
+    "Example: `waggle effects list` lists what somebody has to look up.",
 )
 
 
 @app.default
-def effects(*, json: bool = False) -> None:
+@app.command(name="list")
+def list_(*, json: bool = False) -> None:
     """List the effects whose answer was lost, the oldest first; ids only, never the person.
 
-    Example: `waggle effects`
+    Example: `waggle effects list`
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def settle(
     Parameters
     ----------
     effect_id
-        As `waggle effects` shows it.
+        As `waggle effects list` shows it.
     verdict
         done: it came about. failed: it did not.
     why

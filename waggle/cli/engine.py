@@ -99,7 +99,10 @@ def stop(*, home: Home = None) -> None:
     """
     from waggle.engine import local
 
-    print("The engine is stopped" if local.stop(_home(home)) else "No engine was running")
+    where = _home(home)
+    # To stop it takes a lock in its home, which would be made for it.
+    was_running = where.is_dir() and local.stop(where)
+    print("The engine is stopped" if was_running else f"No engine was running in {where}")
 
 
 @app.command

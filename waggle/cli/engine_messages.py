@@ -14,15 +14,16 @@ from waggle.errors import BadSettings
 app = Commands(
     name="engine-messages",
     help="Engine messages: those that the engine refused.\n\n"
-    "Example: `waggle engine-messages refused` lists them with the engine's reason.",
+    "Example: `waggle engine-messages list` shows them with the engine's reason.",
 )
 
 
-@app.command
-def refused(*, json: bool = False) -> None:
+@app.default
+@app.command(name="list")
+def list_(*, json: bool = False) -> None:
     """List engine messages that the engine refused and nobody sent again.
 
-    Example: `waggle engine-messages refused`
+    Example: `waggle engine-messages list`
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def retry(
     Parameters
     ----------
     queue_id
-        As `waggle engine-messages refused` lists it.
+        As `waggle engine-messages list` shows it.
     all_
         The 200 that were refused first.
     by

@@ -20,15 +20,16 @@ from waggle.services.quarantine import EventCounts, QuarantineLine, Retried
 app = Commands(
     name="events",
     help="Events at the door: those that were set aside, and those that were turned away.\n\n"
-    "Example: `waggle events --quarantined` lists what waits for somebody.",
+    "Example: `waggle events list --quarantined` lists what waits for somebody.",
 )
 
 
 @app.default
-def events(*, quarantined: bool = False, source: str | None = None, json: bool = False) -> None:
+@app.command(name="list")
+def list_(*, quarantined: bool = False, source: str | None = None, json: bool = False) -> None:
     """Count events that are not applied yet, or list what was set aside.
 
-    Example: `waggle events --quarantined`
+    Example: `waggle events list --quarantined`
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def show(quarantine_id: str, *, reveal: bool = False, json: bool = False, by: By
     Parameters
     ----------
     quarantine_id
-        As `waggle events --quarantined` lists it.
+        As `waggle events list --quarantined` shows it.
     reveal
         What it says, too, which may tell of somebody: the audit log remembers who looked.
     json
@@ -101,7 +102,7 @@ def mend(
     Parameters
     ----------
     quarantine_id
-        As `waggle events --quarantined` lists it.
+        As `waggle events list --quarantined` shows it.
     set_
         PATH=VALUE, such as data.items[0].quantity=2; a value that is no JSON is text.
     by
@@ -133,7 +134,7 @@ def drop(quarantine_id: str, *, by: By = None, why: str) -> None:
     Parameters
     ----------
     quarantine_id
-        As `waggle events --quarantined` lists it; e... was accepted, and is never dropped.
+        As `waggle events list --quarantined` shows it; e... was accepted, and is never dropped.
     by
         Who decides this; without it, who is logged in.
     why
@@ -163,7 +164,7 @@ def retry(
     Parameters
     ----------
     quarantine_id
-        As `waggle events --quarantined` lists it.
+        As `waggle events list --quarantined` shows it.
     all_
         Everything that waits.
     source

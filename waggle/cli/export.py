@@ -42,7 +42,7 @@ def export(  # noqa: PLR0913 -- the options are these
     dataset
         events: those applied. outcomes: how journeys, messages and coupons ended.
     to
-        A folder; files are <dataset>/day=<day>/<dataset>.parquet in it.
+        A folder; files are `<dataset>/day=<day>/<dataset>.parquet` in it.
     since
         The first day; without it, the oldest there is.
     until
@@ -50,7 +50,7 @@ def export(  # noqa: PLR0913 -- the options are these
     form
         Parquet needs the extra `waggle[parquet]`.
     purpose
-        A [disclosure.<purpose>] of privacy.toml: its fields are written, of those who agree to it.
+        A `[disclosure.<purpose>]` of privacy.toml: its fields are written, of those who agree to it.
     why
         What the audit log keeps; needed with --purpose.
     by

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 
+from cyclopts import App as Commands
 from cyclopts import CycloptsError
 from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
 from rich.console import Console
@@ -50,6 +51,8 @@ def stop_writing() -> None:
 def _what(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         surplus = " ".join(error.unused_tokens)
+        if commands := _commands(error.app):
+            return f"{error.unused_tokens[0]}: no such command; there are: {', '.join(commands)}"
         return f"{surplus}: not understood; nothing may stand there"
     if type(error) is MissingArgumentError and error.argument is not None:
         missing = error.argument
@@ -57,6 +60,11 @@ def _what(error: CycloptsError) -> str:
             return f"{error.keyword} needs a value"
         return f"{missing.name.lstrip('-').upper() if missing.field_info.is_positional else missing.name} is missing"
     return str(error)
+
+
+def _commands(app: Commands | None) -> list[str]:
+    """Return the names of the commands of a group that also does something without one."""
+    return [] if app is None else [name for name in app if not name.startswith("-")]
 
 
 def _print(code: str, message: str) -> None:

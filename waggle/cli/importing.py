@@ -76,6 +76,8 @@ def import_(  # noqa: PLR0913 -- each is an option of the command line
     by
         Who imports; without it, who is logged in.
     """
+    if not file.is_file():
+        raise BadSettings("FILE_MISSING", f"{file} {'is no file' if file.exists() else 'is not there'}")
 
     async def take(waggle: App) -> ImportState:
         # A line of log for each refused line of the file would say less than the error file.

@@ -32,19 +32,6 @@ Reason = Annotated[str, Parameter(name="--reason")]
 
 
 @app.default
-def journeys(*, json: bool = False) -> None:
-    """List journeys: enabled or paused, versions, and how many are on each.
-
-    Example: `waggle journeys --json`
-
-    Parameters
-    ----------
-    json
-        One JSON document for programs.
-    """
-    _list(json=json)
-
-
 @app.command(name="list")
 def list_(*, json: bool = False) -> None:
     """List journeys: enabled or paused, versions, and how many are on each.
@@ -56,7 +43,22 @@ def list_(*, json: bool = False) -> None:
     json
         One JSON document for programs.
     """
-    _list(json=json)
+
+    async def look(waggle: App) -> tuple[list[JourneyLine], Incidents | None]:
+        incidents = await asyncio.to_thread(_incidents, waggle.settings.engine_home)
+        return await waggle.journey_overview.lines(), incidents
+
+    lines, incidents = with_app(look)
+    if json:
+        told = [{**msgspec.to_builtins(line), "incidents": _of_journey(line, incidents)} for line in lines]
+        print(msgspec.json.encode(told).decode())
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for line in lines:
+        table.add_row(_state(line), Text(_said(line, incidents), overflow="fold"))
+    Console().print(table, highlight=False)
+    if incidents is None:
+        print("Incidents are not counted: no Operate of this installation runs.")
 
 
 @app.command
@@ -109,24 +111,6 @@ def resume(journey: str, *, reason: Reason = "resumed", by: By = None) -> None:
         return f"{journey} goes on; {pause.kept_out} were kept out since {pause.paused_at:%Y-%m-%d %H:%M} UTC."
 
     print(with_app(end))
-
-
-def _list(*, json: bool) -> None:
-    async def look(waggle: App) -> tuple[list[JourneyLine], Incidents | None]:
-        incidents = await asyncio.to_thread(_incidents, waggle.settings.engine_home)
-        return await waggle.journey_overview.lines(), incidents
-
-    lines, incidents = with_app(look)
-    if json:
-        told = [{**msgspec.to_builtins(line), "incidents": _of_journey(line, incidents)} for line in lines]
-        print(msgspec.json.encode(told).decode())
-        return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for line in lines:
-        table.add_row(_state(line), Text(_said(line, incidents), overflow="fold"))
-    Console().print(table, highlight=False)
-    if incidents is None:
-        print("Incidents are not counted: no Operate of this installation runs.")
 
 
 def _incidents(engine_home: Path) -> Incidents | None:

@@ -57,6 +57,7 @@ def create(
     print(with_app(make))
 
 
+@app.default
 @app.command(name="list")
 def list_(*, all_: Annotated[bool, Parameter(name="--all", negative="")] = False, json: bool = False) -> None:
     """List the keys that are good, with their age and last use; the keys themselves are not kept.

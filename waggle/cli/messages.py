@@ -20,15 +20,16 @@ _NEWEST = 100
 app = Commands(
     name="messages",
     help="Messages: what became of them, and those that may or may not have left.\n\n"
-    "Example: `waggle messages --in-doubt` lists what somebody has to look up.",
+    "Example: `waggle messages list --in-doubt` lists what somebody has to look up.",
 )
 
 
 @app.default
-def messages(*, in_doubt: bool = False, json: bool = False) -> None:
+@app.command(name="list")
+def list_(*, in_doubt: bool = False, json: bool = False) -> None:
     """List messages, the newest 100 or all in doubt; ids only, never the person.
 
-    Example: `waggle messages --in-doubt`
+    Example: `waggle messages list --in-doubt`
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def settle(message_id: str, *, verdict: Annotated[Verdict, Parameter(name="--as"
     Parameters
     ----------
     message_id
-        As `waggle messages --in-doubt` shows it.
+        As `waggle messages list --in-doubt` shows it.
     verdict
         sent: it left. failed: it did not.
     why

@@ -54,6 +54,8 @@ def migrate(  # noqa: PLR0913 -- each is an option of its own
     by
         Who decides it; without it, who is logged in.
     """
+    if mapping is not None and not mapping.is_file():
+        raise BadSettings("FILE_MISSING", f"--mapping: {mapping} is not there")
     given = {} if mapping is None else read_mapping_file(mapping)
     console = Console()
 

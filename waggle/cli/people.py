@@ -44,6 +44,7 @@ def add(name: str, *, role: Role, by: By = None) -> None:
     print(f"{name} is {role}.")
 
 
+@app.default
 @app.command(name="list")
 def list_(*, json: bool = False) -> None:
     """List those who work here.

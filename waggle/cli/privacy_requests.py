@@ -13,6 +13,7 @@ from waggle.cli.with_app import with_app
 from waggle.domain.privacy import LegalHold, Right
 from waggle.errors import PermanentFailure, Rejected
 from waggle.ports.unit_of_work import AuditEntry, Transaction
+from waggle.services.held_erasures import release
 from waggle.services.own_words import refuse_personal
 from waggle.services.privacy_requests import NOBODY_HAS_THIS_ID, RequestLine
 
@@ -23,6 +24,7 @@ app = Commands(
 )
 
 
+@app.default
 @app.command(name="list")
 def list_(*, all_states: bool = False, json: bool = False) -> None:
     """List what is to be done, the most urgent first; ids only, never the person.
@@ -163,6 +165,8 @@ def export(ref: str, *, to: Path, by: By = None) -> None:
 def hold(ref: str, *, why: str, lift: bool = False, by: By = None) -> None:
     """Keep a customer's data whatever its term (a lawsuit, an audit), or let go of it again.
 
+    Who asks to be forgotten meanwhile gets no more messages, and is forgotten once the hold is lifted.
+
     Example: `waggle privacy-requests hold c-1 --why "case 12/2026" --by kim`
 
     Parameters
@@ -178,29 +182,34 @@ def hold(ref: str, *, why: str, lift: bool = False, by: By = None) -> None:
     """
     refuse_personal("why", why)
 
-    async def holding(waggle: App) -> bool:
+    async def holding(waggle: App) -> int | None:
         who = await acting(waggle, by, "privacy:manage")
         now = waggle.clock.now()
         action = "legal-hold-lifted" if lift else "legal-hold-set"
 
-        def store(tx: Transaction) -> bool:
+        def store(tx: Transaction) -> int | None:
+            waited = 0
             if lift:
                 if not tx.legal_holds.is_held(ref):
-                    return False
+                    return None
                 tx.legal_holds.lift(ref)
+                waited = release(tx, ref)
             else:
                 if tx.customers.get(ref) is None:
                     raise Rejected("CUSTOMER_UNKNOWN", NOBODY_HAS_THIS_ID)
                 tx.legal_holds.add(LegalHold(customer_id=ref, why=why, held_by=who, since=now))
             tx.audit.add(AuditEntry(at=now, actor=who, action=action, subject=ref, why=why))
-            return True
+            return waited
 
         return await waggle.store.run(store)
 
-    if with_app(holding):
-        print(f"{ref} is {'no longer ' if lift else ''}held.")
-    else:
+    waited = with_app(holding)
+    if waited is None:
         print(f"{ref} was not held; nothing was changed.")
+    else:
+        print(f"{ref} is {'no longer ' if lift else ''}held.")
+    if waited:
+        print("They asked to be forgotten: the relay does it now.")
 
 
 def _table(found: list[RequestLine]) -> None:

@@ -33,7 +33,7 @@ def promote(  # noqa: PLR0913 -- each is an option of its own
 ) -> None:
     """Deploy in one environment what is deployed in another: the same bytes, compared by their hash.
 
-    Environments are the sections [environments.<name>] of the settings, and this one by the name in [deployment].
+    Environments are the sections `[environments.<name>]` of the settings, and this one by the name in [deployment].
     Message templates and journey settings are not promoted: they are files where each environment runs.
 
     Example: `waggle promote staging production --dry-run`

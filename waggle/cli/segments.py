@@ -16,6 +16,7 @@ app = Commands(
 )
 
 
+@app.default
 @app.command(name="list")
 def list_(*, json: bool = False) -> None:
     """List the segments and their rules.

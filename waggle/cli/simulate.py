@@ -34,7 +34,7 @@ def simulate(  # noqa: PLR0913 -- each is one thing to choose
     journey
         Process id; without --scenario all its scenarios are played.
     scenario
-        Name of one in bpmn/scenarios/<journey>/, or a file.
+        Name of one in `bpmn/scenarios/<journey>/`, or a file.
     all
         Play every scenario of every journey, and show what none reaches.
     json
@@ -57,6 +57,8 @@ def simulate(  # noqa: PLR0913 -- each is one thing to choose
         raise BadSettings("SIMULATE_WHAT", "name one journey, or say --all")
     if all and scenario is not None:
         raise BadSettings("SIMULATE_WHAT", "--scenario goes with a journey, not with --all")
+    if engines is not None and engines < 1:
+        raise BadSettings("SIMULATE_WHAT", "--engines: at least 1")
     # Only now: what plays takes longer to import than a help text may take.
     from waggle.cli.simulating import played
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from waggle.scenarios.story import Path as Way
 from waggle.scenarios.story import span
 from waggle.services.bundles import Bundle, read_bundle
 from waggle.services.diagram_picture import draw
-from waggle.settings import Settings, load_settings
+from waggle.services.journeys import EntrySettings
+from waggle.settings import PolicySettings, Settings, load_settings, read_table
 
 _KINDS = {
     "told": "cyan",
@@ -61,9 +63,11 @@ def played(  # noqa: PLR0913 -- each is one thing to choose
         config_dir=_folder(config, in_force.config_dir),
         home=in_force.home / "simulate",
     )
-    chosen = [
-        overridden(each, [parse_override(given) for given in overrides]) for each in _chosen(theatre, journey, scenario)
-    ]
+    given = [parse_override(each) for each in overrides]
+    chosen = _chosen(theatre, journey, scenario)
+    for name in sorted({each.journey for each in chosen}):
+        _refuse_unknown(theatre.config_dir, name, given)
+    chosen = [overridden(each, given) for each in chosen]
     journeys = (
         theatre.library.journeys if journey is None else sorted({journey, *(a for each in chosen for a in each.also)})
     )
@@ -119,6 +123,24 @@ def _folder(given: Path | None, in_force: Path) -> Path:
     return given.resolve()
 
 
+def _refuse_unknown(config_dir: Path, journey: str, overrides: Iterable[tuple[str, str, Any]]) -> None:
+    """Find out before anything is started whether each of --settings is one that *journey* has."""
+    file = config_dir / "journeys" / f"{journey}.toml"
+    tables = read_table(file) if file.is_file() else {}
+    known = {
+        "settings": tables.get("settings", {}),
+        "exits": tables.get("exits", {}),
+        "entry": [each.name for each in msgspec.structs.fields(EntrySettings) if each.name != "enabled"],
+        "policy": [each.name for each in fields(PolicySettings)],
+    }
+    for table, key, _ in overrides:
+        if key not in known[table]:
+            whose = "Waggle has" if table == "policy" else f"{journey} has"
+            name, prefix = (key, "") if table == "settings" else (f"{table}.{key}", f"{table}.")
+            there = ", ".join(f"{prefix}{each}" for each in sorted(known[table])) or "none"
+            raise BadSettings("SETTING_UNKNOWN", f"--settings {name}: {whose} no such setting; those it has: {there}")
+
+
 def _chosen(theatre: Theatre, journey: str | None, scenario: str | None) -> list[Scenario]:
     if journey is None:
         files = all_scenario_files(theatre.bpmn_dir)
@@ -132,6 +154,9 @@ def _chosen(theatre: Theatre, journey: str | None, scenario: str | None) -> list
             raise BadSettings("SCENARIO_UNKNOWN", f"{journey} has no scenario {scenario}; known: {known}")
         return [read_scenario(files[0], journey)]
     if not files:
+        if journey is not None and journey not in theatre.library.journeys:
+            there = ", ".join(theatre.library.journeys) or "none"
+            raise BadSettings("JOURNEY_UNKNOWN", f"{theatre.bpmn_dir} has no journey {journey}; there are: {there}")
         where = theatre.bpmn_dir / "scenarios" / (journey or "")
         raise BadSettings(
             "SCENARIO_UNKNOWN", f"there is no scenario in {where}: docs/howto-scenarios.md shows how to write one"

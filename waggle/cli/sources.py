@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from waggle.app import App
+from waggle.cli.backfill import backfill
 from waggle.cli.with_app import with_app
 from waggle.errors import BadSettings, PermanentFailure, Rejected, TemporaryFailure
 from waggle.ports.sources import Call, Item, Webhook, WebhookRequest
@@ -26,16 +27,17 @@ _RETRY_S = 5.0
 app = Commands(
     name="sources",
     help="Sources: where facts come from, whether they still do, and how to try it.\n\n"
-    "Example: `waggle sources` lists them; `waggle sources check shop-main` tries one.",
+    "Example: `waggle sources list`; `waggle sources check shop-main` tries one.",
 )
-app.command("waggle.cli.backfill:backfill", name="backfill")
+app.command(backfill)
 
 
 @app.default
-def sources(*, json: bool = False) -> None:
+@app.command(name="list")
+def list_(*, json: bool = False) -> None:
     """List the sources: how facts come from each, when it was last heard, and what was refused.
 
-    Example: `waggle sources --json`
+    Example: `waggle sources list --json`
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ def check(name: str) -> None:
     Parameters
     ----------
     name
-        As in [source.<name>] of waggle.toml.
+        As in `[source.<name>]` of waggle.toml.
     """
     waggle = App(load_settings())
     try:
@@ -95,7 +97,7 @@ def send(name: str, *, topic: str = "", file: Path) -> None:
     Parameters
     ----------
     name
-        As in [source.<name>] of waggle.toml.
+        As in `[source.<name>]` of waggle.toml.
     topic
         What the payload is, in the vendor's words, for vendors that say so in a header.
     file

@@ -12,22 +12,23 @@ from rich.table import Table
 from waggle.app import App
 from waggle.cli.acting import By, acting
 from waggle.cli.with_app import with_app
-from waggle.errors import Rejected
+from waggle.errors import BadSettings
 from waggle.services.streaming import StreamLine
 
 app = Commands(
     name="streams",
     help="Streams: how far brokers and receivers were told of facts and outcomes.\n\n"
-    "Each is a section [stream.<name>] of waggle.toml; `waggle exchange` tells them.\n\n"
-    "Example: `waggle streams` lists position, what waits, and the last failure.",
+    "Each is a section `[stream.<name>]` of waggle.toml; `waggle exchange` tells them.\n\n"
+    "Example: `waggle streams list` shows position, what waits, and the last failure.",
 )
 
 
 @app.default
-def streams(*, json: bool = False) -> None:
+@app.command(name="list")
+def list_(*, json: bool = False) -> None:
     """List every stream that has begun.
 
-    Example: `waggle streams --json`
+    Example: `waggle streams list --json`
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def rewind(name: str, *, to: Annotated[str, Parameter(name="--to")], why: str, b
     Parameters
     ----------
     name
-        As `waggle streams` lists it.
+        As `waggle streams list` shows it.
     to
         The last position that counts as told, or a time: what became known from then on is told. UTC, unless a zone
         is given.
@@ -75,7 +76,7 @@ def _place(said: str) -> int | datetime:
     try:
         at = datetime.fromisoformat(said)
     except ValueError:
-        raise Rejected("POSITION_UNKNOWN", "--to: give a position, or a time such as 2026-05-04T10:00:00Z") from None
+        raise BadSettings("POSITION_UNKNOWN", "--to: give a position, or a time such as 2026-05-04T10:00:00Z") from None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 

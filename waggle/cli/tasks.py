@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from waggle.app import App
+from waggle.element_templates.steps import purpose_of
 from waggle.settings import TaskSettings, load_settings
 from waggle.task import Task
 
@@ -33,10 +34,9 @@ def tasks(*, json: bool = False) -> None:
     table = Table("task type", "what it does", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for task in app.tasks.values():
-        does = (task.call.__doc__ or "").strip().splitlines()[0]
         thrown = "".join(f"\nthrows {code}" for code in sorted(task.throws))
         limits = _limits(task, _set_by(task, sources))
-        table.add_row(task.task_type, Text.assemble(does, thrown, "\n", (limits, "dim"), overflow="fold"))
+        table.add_row(task.task_type, Text.assemble(purpose_of(task), thrown, "\n", (limits, "dim"), overflow="fold"))
     Console().print(table)
 
 
@@ -59,6 +59,7 @@ def _limits(task: Task, set_by: Mapping[str, str]) -> str:
 def _described(task: Task, set_by: Mapping[str, str]) -> dict[str, object]:
     return {
         "task_type": task.task_type,
+        "does": purpose_of(task),
         "reads": list(task.variables),
         "writes": list(task.results),
         "throws": sorted(task.throws),

@@ -107,7 +107,9 @@ async def _greet(console: Console, installation: Installation) -> None:
     table.add_column(overflow="fold")
     for name, address in installation.addresses.items():
         table.add_row(name, address)
-    table.add_row("Journeys", ", ".join(each.name for each in installation.deployed if each.kind == "process"))
+    # The pieces that they share are processes, too, but nobody enters one by itself.
+    journeys = sorted({each.name for each in installation.deployed} & set(app.journeys.names))
+    table.add_row("Journeys", ", ".join(journeys))
     table.add_row("Logs", str(app.settings.home / "logs"))
     if not await app.store.read(lambda tx: tx.keys.sources()):
         key = await app.accounts.write_keys.create(FIRST_SOURCE)

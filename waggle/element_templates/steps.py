@@ -95,7 +95,7 @@ def task_step(task: Task, project: Project) -> Json:
     ]
     thrown = f" Can throw {', '.join(sorted(task.throws))}: attach an error event." if task.throws else ""
     element = {"value": "bpmn:ServiceTask"}
-    text = f"{_purpose_of(task)}{thrown}"
+    text = f"{purpose_of(task)}{thrown}"
     return template(
         f"task.{task.task_type}", words(task.task_type), text, shelf, element, properties, page="service-tasks"
     )
@@ -166,7 +166,7 @@ def _input(name: str) -> dict[str, Any]:
     return {"type": "zeebe:input", "name": name}
 
 
-def _purpose_of(task: Task) -> str:
+def purpose_of(task: Task) -> str:
     """Return what the module says of its task, and the first line of the function."""
     module = inspect.getmodule(task.call)
     first = ((module.__doc__ or "") if module else "").strip().partition("\n")[0]

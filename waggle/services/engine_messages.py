@@ -37,7 +37,7 @@ class RefusedMessages:
                 if not tx.engine_messages.send_again(queue_id, now):
                     raise Rejected(
                         "ENGINE_MESSAGE_UNKNOWN",
-                        f"{queue_id} was not refused; `waggle engine-messages refused` lists them",
+                        f"{queue_id} was not refused; `waggle engine-messages list` shows them",
                     )
                 tx.audit.add(
                     AuditEntry(at=now, actor=by, action="engine-message-sent-again", subject=str(queue_id), why=why)

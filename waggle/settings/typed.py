@@ -28,7 +28,10 @@ def typed_section(
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     for key in keys:
         if key not in known:
-            raise BadSettings("SETTING_UNKNOWN", f"{section}.{key} is no setting; known: {', '.join(sorted(known))}")
+            raise BadSettings(
+                "SETTING_UNKNOWN",
+                f"{section}.{key} is no setting{_from(f'{section}.{key}', sources)}; known: {', '.join(sorted(known))}",
+            )
     try:
         return msgspec.convert(dict(keys), kind, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
@@ -105,7 +108,11 @@ def _wrong(error: str, section: str, sources: Mapping[str, str]) -> str:
     if not found:
         return f"[{section}] {error}"
     setting = f"{section}.{path.rstrip('`')}"
-    return f"{setting}: {expected}{f', from {sources[setting]}' if setting in sources else ''}"
+    return f"{setting}: {expected}{_from(setting, sources)}"
+
+
+def _from(setting: str, sources: Mapping[str, str]) -> str:
+    return f", from {sources[setting]}" if setting in sources else ""
 
 
 def _decode(kind: type, value: object) -> object:

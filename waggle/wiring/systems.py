@@ -52,7 +52,9 @@ class ConnectedSystems:
             names = ", ".join(each.name for each in able)
             raise BadSettings("CONNECTOR_CHOICE", f"{port.__name__} needs exactly one section of: {names}")
         [connector] = chosen
-        keys: Any = typed_section(connector.settings, self._own[connector.name], connector.name)
+        keys: Any = typed_section(
+            connector.settings, self._own[connector.name], connector.name, self.sections.settings.sources
+        )
         made: Any = load(connector.provides[port])(keys)
         provided: T = made
         return provided
