@@ -1,13 +1,17 @@
 """Name the processes that a CI run started and left behind; exit code 1 if there are any.
 
 Known by CI_RUN_FOLDER in their environment, or by working inside that folder, so no other process on the machine is
-ever meant. With --end they are ended. Reads /proc: Linux only.
+ever meant. What is just ending is given a while to do so. With --end they are ended. Reads /proc: Linux only.
 """
 
 import os
 import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
+
+_ENDS_WITHIN_S = 10.0
 
 
 def left_behind(marker: str) -> dict[int, str]:
@@ -39,11 +43,14 @@ def _ancestors(pid: int) -> set[int]:
 
 def main() -> int:
     """Print one line per process found."""
-    found = left_behind(os.environ["CI_RUN_FOLDER"])
+    marker, patient_until_s = os.environ["CI_RUN_FOLDER"], time.monotonic() + _ENDS_WITHIN_S
+    while (found := left_behind(marker)) and "--end" not in sys.argv and time.monotonic() < patient_until_s:
+        time.sleep(0.5)
     for pid, command in found.items():
         print(f"left behind: {pid} {command[:200]}")
         if "--end" in sys.argv:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     return 1 if found else 0
 
 

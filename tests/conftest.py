@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = [
     "waggle.testing.stores",
@@ -9,6 +10,12 @@ pytest_plugins = [
     "waggle.testing.queues",
     "waggle.testing.side_by_side",
 ]
+
+# The same examples in each run, and no failure because a machine is slow.
+settings.register_profile(
+    "tests", derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

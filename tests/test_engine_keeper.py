@@ -42,7 +42,7 @@ async def test_a_cancelled_download_stops_at_its_next_piece(tmp_path: Path, monk
     fetching = Fetching()
     monkeypatch.setattr(engine_keeper, "start", fetching)
     starting = asyncio.create_task(EngineKeeper(EngineOptions(tmp_path)).start(Silent()))
-    await asyncio.to_thread(fetching.began.wait, 10)
+    await asyncio.to_thread(fetching.began.wait, 60)
 
     starting.cancel()
 
@@ -68,7 +68,7 @@ async def test_an_engine_that_was_killed_is_started_again_and_leaves_no_zombie(
     keeping = asyncio.create_task(keeper.keep(ending))
 
     os.kill(started[0], signal.SIGKILL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(started) == 1 or psutil.pid_exists(started[0]):  # noqa: ASYNC110 -- as whoever watches processes sees it
             await asyncio.sleep(0.05)
 

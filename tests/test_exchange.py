@@ -13,7 +13,6 @@ from waggle.app import App
 from waggle.errors import BadSettings, TemporaryFailure
 from waggle.health import ExchangeHealth
 from waggle.installation import _parts
-from waggle.listening import listening
 from waggle.metrics import SourceCensus
 from waggle.ports.pulling import Coverage, Cursor
 from waggle.ports.unit_of_work import Transaction
@@ -22,6 +21,7 @@ from waggle.services.pulling import Pulling
 from waggle.settings import load_settings
 from waggle.testing.clock import A_SUNDAY_NOON, HandClock
 from waggle.testing.json_server import Answer, json_server
+from waggle.testing.ports import kept_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -29,15 +29,14 @@ RECORD = {"shop_sku": "honey", "available": "5.000", "counted_at": "2026-05-01T0
 
 
 @pytest.fixture
-def environment(sqlite_url: str, tmp_path: Path) -> dict[str, str]:
-    with listening("127.0.0.1", 0, "") as sock:
-        port = sock.getsockname()[1]
-    return {
-        "WAGGLE_HOME": str(tmp_path),
-        "WAGGLE_DATABASE__URL": sqlite_url,
-        "WAGGLE_EXCHANGE__HEALTH_PORT": str(port),
-        "WAGGLE_ENGINE__ADDRESS": "127.0.0.1:1",
-    }
+def environment(sqlite_url: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    with kept_ports(1) as [port]:
+        yield {
+            "WAGGLE_HOME": str(tmp_path),
+            "WAGGLE_DATABASE__URL": sqlite_url,
+            "WAGGLE_EXCHANGE__HEALTH_PORT": str(port),
+            "WAGGLE_ENGINE__ADDRESS": "127.0.0.1:1",
+        }
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from waggle.app import App
-from waggle.listening import listening
 from waggle.processes import run_api, run_relay, run_worker
 from waggle.settings import load_settings
 from waggle.storage.store import open_store
 from waggle.testing.gateway import FakeGateway
+from waggle.testing.ports import kept_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -26,20 +26,18 @@ Answer = tuple[int, dict[str, Any]]
 
 
 @pytest.fixture
-def port() -> int:
-    with listening("127.0.0.1", 0, "") as sock:
-        found: int = sock.getsockname()[1]
-    return found
+def port() -> Iterator[int]:
+    with kept_ports(1) as [port]:
+        yield port
 
 
 @pytest.fixture
 async def gateway() -> AsyncIterator[FakeGateway]:
     """Its address is known and nobody is there."""
-    gateway = FakeGateway()
-    await gateway.start()
-    await gateway.stop()
-    yield gateway
-    await gateway.stop()
+    with kept_ports(1) as [port]:
+        gateway = FakeGateway(address=f"127.0.0.1:{port}")
+        yield gateway
+        await gateway.stop()
 
 
 @pytest.fixture
@@ -76,7 +74,7 @@ async def running(part: Any) -> AsyncIterator[asyncio.Event]:  # noqa: ANN401 --
         yield stop
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await task
 
 
@@ -90,7 +88,7 @@ async def ask(port: int, path: str) -> Answer:
 
 
 async def until_ready(port: int, status: int = 200) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await ask(port, "/readyz"))[0] != status:  # noqa: ASYNC110 -- as those who ask do
             await asyncio.sleep(0.05)
 
@@ -100,7 +98,7 @@ def said(logs: list[EventDict], event: str) -> list[EventDict]:
 
 
 async def until_said(logs: list[EventDict], event: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not said(logs, event):  # noqa: ASYNC110 -- a log tells nobody
             await asyncio.sleep(0.02)
 
@@ -154,7 +152,7 @@ async def test_a_relay_applies_events_while_its_engine_is_away_and_publishes_aft
         await until_said(logs, "engine messages wait")
         assert await app.store.read(lambda tx: tx.events.count_pending()) == 0
         await gateway.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(gateway.messages) < 5:
                 # What waits is due again later, on the journeys' clock.
                 gateway.clock.advance(timedelta(seconds=1))

@@ -35,12 +35,12 @@ async def running(supervisor: Supervisor, end_within_s: float = 5.0) -> AsyncIte
         yield
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await task
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- processes tell nobody
             await asyncio.sleep(0.02)
 

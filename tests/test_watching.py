@@ -1,7 +1,7 @@
 """What somebody sees who watches the processes from outside: `/metrics` and spans."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,10 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.collector import Collector
 from waggle.app import App
 from waggle.engine.worker import WorkerOptions
-from waggle.listening import listening
 from waggle.processes import _silent_limit_s, run_api, run_relay, run_worker
 from waggle.settings import load_settings
 from waggle.testing.gateway import FakeGateway
+from waggle.testing.ports import kept_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -30,17 +30,13 @@ EVENT = {
 }
 
 
-def free_port() -> int:
-    with listening("127.0.0.1", 0, "") as sock:
-        found: int = sock.getsockname()[1]
-    return found
-
-
 class House:
     """An installation whose processes run in this one."""
 
-    def __init__(self, gateway: FakeGateway, database_url: str, home: Path, otlp_endpoint: str = "") -> None:
-        self.watch, self.door = free_port(), free_port()
+    def __init__(
+        self, gateway: FakeGateway, database_url: str, home: Path, ports: Sequence[int], otlp_endpoint: str = ""
+    ) -> None:
+        self.watch, self.door = ports
         self.app = App(
             load_settings(
                 {
@@ -60,13 +56,13 @@ class House:
         stop = asyncio.Event()
         task = asyncio.create_task(part(self.app, stop))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await self.get("/readyz") != 200:  # noqa: ASYNC110 -- as those who ask do
                     await asyncio.sleep(0.05)
             yield
         finally:
             stop.set()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await task
 
     async def get(self, path: str) -> int:
@@ -99,9 +95,10 @@ async def gateway() -> AsyncIterator[FakeGateway]:
 
 @pytest.fixture
 def house(gateway: FakeGateway, sqlite_url: str, tmp_path: Path) -> Iterator[House]:
-    house = House(gateway, sqlite_url, tmp_path)
-    yield house
-    house.app.close()
+    with kept_ports(2) as ports:
+        house = House(gateway, sqlite_url, tmp_path, ports)
+        yield house
+        house.app.close()
 
 
 async def test_a_worker_shows_what_it_did_and_what_it_can_do(house: House, gateway: FakeGateway) -> None:
@@ -109,7 +106,7 @@ async def test_a_worker_shows_what_it_did_and_what_it_can_do(house: House, gatew
         before = await house.shown()
         job = await gateway.add_job("score-customer")
         await gateway.until(lambda: job.state == "incident")  # nobody knows the enrolment: it was worked on
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (after := await house.shown())["waggle_job_failed_total score-customer"] < 1:  # noqa: ASYNC110 -- as a scraper does
                 await asyncio.sleep(0.02)
 
@@ -126,7 +123,10 @@ async def test_the_relay_shows_what_waits(house: House, gateway: FakeGateway) ->
     await house.app.intake.accept("shop", [EVENT])
     async with house.running(run_relay):
         await gateway.until(lambda: len(gateway.messages) == 1)
-        shown = await house.shown()
+        async with asyncio.timeout(60):
+            # A scrape does not wait for a database that is slow to count.
+            while not (shown := await house.shown())["waggle_database_answers"]:  # noqa: ASYNC110 -- as a scraper does
+                await asyncio.sleep(0.1)
 
     assert shown["waggle_database_answers"] == 1
     assert shown["waggle_messages in_doubt"] == 0
@@ -149,8 +149,8 @@ async def test_the_api_shows_what_came(house: House) -> None:
 async def test_relay_and_worker_tell_one_trace_of_one_enrolment(
     gateway: FakeGateway, sqlite_url: str, tmp_path: Path
 ) -> None:
-    with Collector.serving() as collector:
-        house = House(gateway, sqlite_url, tmp_path, collector.url)
+    with Collector.serving() as collector, kept_ports(2) as ports:
+        house = House(gateway, sqlite_url, tmp_path, ports, collector.url)
         await house.app.intake.accept("shop", [EVENT])
         async with house.running(run_relay):
             await gateway.until(lambda: len(gateway.messages) == 1)
@@ -179,7 +179,7 @@ async def test_a_worker_lives_on_while_its_engine_refuses_connections(house: Hou
     async with house.running(one_worker):
         await gateway.stop()
         # Silence grows while calls go on coming back, each with nothing.
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await house.shown())["waggle_gateway_silence_seconds"] < 1.5:  # noqa: ASYNC110 -- as above
                 await asyncio.sleep(0.2)
 

@@ -23,7 +23,7 @@ from waggle.listening import listening
 from waggle.serving import serve
 from waggle.settings import load_settings
 
-_WITHIN_S = 20.0
+_WITHIN_S = 60.0
 _PAGE = """<!doctype html><title>Honey</title><h1>Honey</h1><div data-waggle-slot="top"></div>
 <script>window.waggle = [];{before}</script>
 <script src="{waggle}/waggle.js" data-write-key="{key}"{attributes}></script>"""
@@ -45,11 +45,16 @@ class Waggle:
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return (type, data) of the accepted events, in the order of arrival."""
         found = asyncio.run_coroutine_threadsafe(self.app.store.read(lambda tx: tx.events.pending(1000)), self.loop)
-        return [(stored.event.type, stored.event.data) for stored in found.result(10)]
+        return [(stored.event.type, stored.event.data) for stored in found.result(_WITHIN_S)]
 
-    def told(self, *types: str) -> list[dict[str, Any]]:
-        """Wait until events of these types have arrived, and return the data of all of them."""
-        return _until(lambda: [data for kind, data in self.events() if kind in types], types)
+    def told(self, *types: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """Wait until *at_least* so many events of these types have arrived, and return the data of all of them."""
+
+        def arrived() -> list[dict[str, Any]]:
+            found = [data for kind, data in self.events() if kind in types]
+            return found if len(found) >= at_least else []
+
+        return _until(arrived, types)
 
 
 def _until(look: Callable[[], list[Any]], what: object) -> list[Any]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.browser.conftest import Browser, Waggle
@@ -37,7 +36,7 @@ class Office:
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it where the API runs."""
-        return asyncio.run_coroutine_threadsafe(work, self.waggle.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.waggle.loop).result(60)
 
     def ask(self) -> Reply | None:
         """Ask as the journey does."""
@@ -63,10 +62,16 @@ class Office:
         self._leave(self.find("a.card"))
 
     def _leave(self, way_out: WebElement) -> None:
-        # A click may return before the browser has begun to leave the page.
-        page = self.find("html")
+        # A click may return before the browser has begun to leave the page. Which document is shown is asked of the
+        # browser, since an element of the one that goes cannot always be asked while it does.
+        left = self._document()
         way_out.click()
-        WebDriverWait(self.browser.driver, 20).until(staleness_of(page))
+        WebDriverWait(self.browser.driver, 60).until(lambda _: self._document() != left)
+
+    def _document(self) -> str:
+        frame = self.browser.driver.execute_cdp_cmd("Page.getFrameTree", {})["frameTree"]["frame"]
+        document: str = frame["loaderId"]
+        return document
 
     def text(self) -> str:
         return self.find("body").text

@@ -120,6 +120,7 @@ def test_the_journeys_that_come_with_it_show_the_fields_of_their_steps() -> None
     assert left == {}, "run `waggle templates --link`"
 
 
+@pytest.mark.timeout(600)  # the packages of Node may have to be fetched first
 def test_each_passes_the_validator_of_modeler(generated: list[dict[str, Any]]) -> None:
     node = installed(LINT)
     done = subprocess.run(
@@ -133,6 +134,7 @@ def test_each_passes_the_validator_of_modeler(generated: list[dict[str, Any]]) -
     assert json.loads(done.stdout) == []
 
 
+@pytest.mark.timeout(600)  # the packages of Node may have to be fetched first
 def test_each_follows_the_published_schema(generated: list[dict[str, Any]]) -> None:
     installed(LINT)
     schema = LINT / "node_modules/@camunda/zeebe-element-templates-json-schema/resources/schema.json"

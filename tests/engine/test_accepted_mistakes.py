@@ -9,6 +9,7 @@ from waggle.engine.channel import GatewayAddress, connect
 from waggle.engine.client import ZeebeClient
 from waggle.engine.local import RunningEngine
 from waggle.errors import PermanentFailure
+from waggle.testing.engine import once_it_can
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -41,7 +42,8 @@ async def test_the_engine_deploys_what_the_check_refuses(
     (shop / file).write_text(change.made_in((shop / file).read_text(encoding="utf-8")), encoding="utf-8")
 
     async with connect(GatewayAddress(engine.grpc_address)) as channel:
-        assert await ZeebeClient(channel, frozenset()).deploy([shop / file])
+        client = ZeebeClient(channel, frozenset())
+        assert await once_it_can(lambda: client.deploy([shop / file]))
 
     assert rule in {finding.rule for finding in found_in(shop)}
 
@@ -52,7 +54,8 @@ async def test_the_engine_refuses_a_formula_that_the_check_refuses(engine: Runni
     (shop / CART).write_text(planted, encoding="utf-8")
 
     async with connect(GatewayAddress(engine.grpc_address)) as channel:
+        client = ZeebeClient(channel, frozenset())
         with pytest.raises(PermanentFailure, match="DIAGRAM_REFUSED"):
-            await ZeebeClient(channel, frozenset()).deploy([shop / CART])
+            await once_it_can(lambda: client.deploy([shop / CART]))
 
     assert "formulas-can-be-read" in {finding.rule for finding in found_in(shop)}

@@ -283,6 +283,6 @@ def app_at(gateway: TlsGateway, papers: Papers, home: Path, more: dict[str, str]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- a log tells nobody
             await asyncio.sleep(0.02)

@@ -11,6 +11,7 @@ from pyzeebe.proto.gateway_pb2_grpc import GatewayStub
 
 from waggle.engine.local import RunningEngine, advance_clock
 from waggle.engine.records import ElementValue, Ledger, RecordStream
+from waggle.testing.engine import once_it_can
 
 pytestmark = pytest.mark.anyio
 
@@ -38,9 +39,10 @@ DIAGRAM = b"""<?xml version="1.0" encoding="UTF-8"?>
 async def start_seen(engine: RunningEngine) -> int:
     async with grpc.aio.insecure_channel(engine.grpc_address) as channel:
         gateway = GatewayStub(channel)
-        await gateway.DeployResource(DeployResourceRequest(resources=[Resource(name="seen.bpmn", content=DIAGRAM)]))
+        resources = DeployResourceRequest(resources=[Resource(name="seen.bpmn", content=DIAGRAM)])
+        await once_it_can(lambda: gateway.DeployResource(resources))
         request = CreateProcessInstanceRequest(bpmnProcessId="seen", version=-1, variables='{"enrolment_id": "e-1"}')
-        created = await gateway.CreateProcessInstance(request)
+        created = await once_it_can(lambda: gateway.CreateProcessInstance(request))
         return int(created.processInstanceKey)
 
 
@@ -71,7 +73,7 @@ async def test_a_stream_that_was_away_is_told_what_it_missed(engine: RunningEngi
     records.__exit__(None, None, None)
     instance = await start_seen(engine)
     records.__enter__()
-    await records.wait_until(lambda ledger: ledger.active_elements(instance) == ["Event_Wait"], timeout_s=30)
+    await records.wait_until(lambda ledger: ledger.active_elements(instance) == ["Event_Wait"], timeout_s=90)
 
 
 @pytest.mark.engine
@@ -181,7 +183,7 @@ async def test_records_are_iterated_as_they_arrive() -> None:
         await asyncio.sleep(0)
         await post(stream, bulk(1, 2))
         await post(stream, bulk(3))
-        assert await asyncio.wait_for(reader, 5) == [1, 2, 3]
+        assert await asyncio.wait_for(reader, 60) == [1, 2, 3]
 
 
 async def test_a_record_that_is_not_understood_does_not_stop_the_engine() -> None:

@@ -76,7 +76,7 @@ def secured_by(papers: Papers, home: Path) -> dict[str, str]:
 
 
 async def until_ready(gateway: GatewayAddress) -> None:
-    async with asyncio.timeout(100), connect(gateway) as channel:
+    async with asyncio.timeout(240), connect(gateway) as channel:
         while True:
             try:
                 if (await ZeebeClient(channel, frozenset()).topology()).is_ready:

@@ -89,14 +89,16 @@ async def test_a_repeated_job_that_does_not_look_makes_a_second_copy(
 
 @pytest.mark.parametrize(("name", "stored"), [("", 1), ("acknowledges_before_commit", 0)])
 async def test_an_answer_before_the_commit_promises_what_is_not_stored(
-    store: Store, clock: HandClock, name: str, stored: int
+    store: Store, clock: HandClock, name: str, stored: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Long enough for a slow machine to look meanwhile.
+    monkeypatch.setattr("waggle.testing.chaos.careless._WRITE_BEHIND_S", 3.0)
     intake = careless(name).intake(Intake(store, clock))
     event = facts.event("consent-given", "e-1", {"customer_id": "c-1"}, clock.now())
     assert await intake.accept("shop", [event]) == [Receipt("e-1", "accepted")]
     assert await store.read(lambda tx: tx.events.count_pending()) == stored
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await store.read(lambda tx: tx.events.count_pending()):  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0.05)
 
@@ -161,7 +163,7 @@ async def test_a_job_completed_before_its_effect_tells_of_a_mail_that_has_not_le
     assert (await send(sending, enrolment_id)).outcome == "sent"
     assert len(sender.delivered) == copies
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not sender.delivered:  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0.05)
     assert len(sender.delivered) == 1

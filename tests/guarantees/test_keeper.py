@@ -15,7 +15,7 @@ from waggle.testing.chaos.fault_proxy import LOOPBACK, FaultProxy
 from waggle.testing.chaos.keeper import Child, Keeper
 from waggle.testing.chaos.postgres import PostgresServer
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -41,7 +41,7 @@ def child(program: str, *arguments: object, name: str = "one") -> Child:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 -- no event tells of it
             await asyncio.sleep(0.02)
 

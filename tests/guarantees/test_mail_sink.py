@@ -21,7 +21,7 @@ from waggle.testing.chaos.keeper import Child, Keeper
 from waggle.testing.chaos.mail_sink import LOOPBACK, Fault, arrivals, sink_command
 from waggle.testing.ports import own_ports
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
 SENDER_PROCESS = """
 import asyncio, sys
@@ -66,7 +66,7 @@ class Sink:
 
 
 def sender(port: int) -> SmtpSender:
-    return SmtpSender(SmtpSettings(host=LOOPBACK, port=port, security="none", hello_name="worker-1", timeout_s=5.0))
+    return SmtpSender(SmtpSettings(host=LOOPBACK, port=port, security="none", hello_name="worker-1", timeout_s=30.0))
 
 
 async def nothing() -> None:
@@ -99,7 +99,7 @@ async def sink(folder: Path) -> AsyncIterator[Sink]:
 
 
 async def until_open(port: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -167,7 +167,7 @@ async def test_a_mail_that_is_cut_off_in_the_middle_is_in_doubt_for_its_sender_a
 async def test_a_mail_whose_answer_is_held_has_arrived(tmp_path: Path) -> None:
     async with sink(tmp_path) as found:
         found.points.arm(Fault.HOLD_ANSWER)
-        impatient = SmtpSender(SmtpSettings(host=LOOPBACK, port=found.port, security="none", timeout_s=0.3))
+        impatient = SmtpSender(SmtpSettings(host=LOOPBACK, port=found.port, security="none", timeout_s=3.0))
         with pytest.raises(OutcomeUnknown):
             await found.send("row-1", impatient)
         await found.send("row-2")

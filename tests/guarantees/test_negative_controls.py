@@ -11,7 +11,7 @@ from waggle.testing.chaos.driver import load, settle
 from waggle.testing.chaos.rig import Setup, rigged
 from waggle.testing.chaos.strikes import fire
 
-pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.guarantee, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.guarantee, pytest.mark.timeout(400)]
 
 HARM: Mapping[str, Kind] = {
     "forgets_hand_over": "doubled",
@@ -42,6 +42,6 @@ async def test_without_a_guard_the_checker_sees_the_harm(careless: str, harm: Ki
     async with rigged(setup) as rig:
         async with load(rig, seed=1, carts_per_s=8, at_most=16, behaviour="leaves"):
             if point is not None:
-                assert not await fire(rig, [point], within_s=40)
+                assert not await fire(rig, [point], within_s=90)
         verdict, _ = await settle(rig, within_s=30)
     assert harm in {finding.kind for finding in verdict.findings}, [str(finding) for finding in verdict.findings]

@@ -14,7 +14,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.conftest import free_ports
 from tests.cli.place import Place
 from tests.connectors.vendors import shopify
 from waggle.storage.keyring import FileKeyring
@@ -22,6 +21,7 @@ from waggle.storage.store import Store, open_store
 from waggle.testing.chaos.fault_proxy import LOOPBACK, FaultProxy
 from waggle.testing.chaos.keeper import Child, Keeper
 from waggle.testing.chaos.postgres import PostgresServer
+from waggle.testing.ports import ports_for_good
 
 pytestmark = [pytest.mark.anyio, pytest.mark.guarantee, pytest.mark.timeout(3_600)]
 
@@ -69,7 +69,7 @@ class House:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
-    place = Place(tmp_path / "home", *free_ports(4))
+    place = Place(tmp_path / "home", *ports_for_good(4))
     key = tmp_path / "master.toml"
     environment = place.environment | {
         "WAGGLE_SOURCE__SHOP_MAIN__CONNECTOR": "shopify",

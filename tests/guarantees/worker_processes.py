@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from tests.guarantees.probe_tasks import DIARY
-from waggle.listening import listening
+from waggle.testing.ports import ports_for_good
 
 ROOT = Path(__file__).parents[2]
 QUEUE_WAIT_S = 6.0
@@ -37,8 +37,7 @@ class Workers:
 
     async def start(self) -> "Worker":
         """Return a worker that is ready."""
-        with listening("127.0.0.1", 0, "") as sock:
-            port: int = sock.getsockname()[1]
+        [port] = ports_for_good(1)
         log = self.folder / f"worker-{port}.log"
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
@@ -58,7 +57,7 @@ class Workers:
         """Ask *worker* to end as a supervisor does."""
         self.ended.append(f"{datetime.now(UTC):%H:%M:%S.%f}")
         worker.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await worker.process.wait() == 0, worker.said()
         self.running.remove(worker)
 
@@ -101,7 +100,7 @@ class Worker:
 
     async def ready(self) -> None:
         """Return once it takes jobs."""
-        async with asyncio.timeout(60), httpx.AsyncClient(trust_env=False) as client:
+        async with asyncio.timeout(120), httpx.AsyncClient(trust_env=False) as client:
             while True:
                 assert self.process.returncode is None, self.said()
                 with contextlib.suppress(httpx.TransportError):

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -19,11 +19,11 @@ from waggle.domain.message import Message
 from waggle.engine.local import RunningEngine
 from waggle.engine.records import RecordStream
 from waggle.http_api import http_api
-from waggle.listening import listening
 from waggle.mailbox.arrivals import read_arrivals
 from waggle.mailbox.run import open_mailbox
 from waggle.resources import shipped
 from waggle.testing.journeys import House, opened
+from waggle.testing.ports import kept_ports
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -31,11 +31,10 @@ COUPON = re.compile(r"[2-9A-Z]{4}-[2-9A-Z]{4}-[2-9A-Z]{4}")
 
 
 @pytest.fixture
-def smtp_port() -> int:
+def smtp_port() -> Iterator[int]:
     """A port on which nobody listens, so that a mail server can come and go there."""
-    with listening("127.0.0.1", 0, "") as sock:
-        port: int = sock.getsockname()[1]
-    return port
+    with kept_ports(1) as [port]:
+        yield port
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ async def first_mail(house: House, cart_id: str) -> Message | None:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Return once *condition* holds. A job that is tried again and again is never idle, so that is not awaited."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not await condition():  # noqa: ASYNC110 -- the database tells nobody
             await asyncio.sleep(0.05)
 

@@ -8,6 +8,7 @@ from waggle.ports.unit_of_work import Transaction
 from waggle.ports.versions import Move
 from waggle.services.bundles import Bundle, read_bundle, read_resource
 from waggle.services.migrating import Migration
+from waggle.testing.engine import once_it_can
 from waggle.testing.journeys import House
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine, pytest.mark.timeout(300)]
@@ -168,7 +169,8 @@ async def test_an_instance_that_moved_without_anybody_hearing_of_it_is_found_the
     migration = await house.app.migrating.plan(JOURNEY, None, {})
     bea = await house.enrolment("cart-bea")
     # As a run leaves it that is killed after the engine's answer.
-    await house.client.migrate_instance(bea.instance_key, migration.to_key, migration.mappings[0].whole)
+    whole = migration.mappings[0].whole
+    await once_it_can(lambda: house.client.migrate_instance(bea.instance_key, migration.to_key, whole))
     asked = Move(
         enrolment_id=bea.enrolment_id,
         journey=JOURNEY,

@@ -15,6 +15,7 @@ import pytest
 from waggle.errors import BadSettings
 from waggle.mailbox.arrivals import Mailbox, read_arrivals
 from waggle.mailbox.run import Doors, open_mailbox, run_mailbox
+from waggle.testing.ports import kept_ports
 
 pytestmark = pytest.mark.anyio
 
@@ -208,13 +209,14 @@ async def test_another_web_site_cannot_read_along(browser: httpx.AsyncClient) ->
 
 
 async def test_it_ends_at_once_though_a_client_stays_connected(tmp_path: Path) -> None:
-    async with open_mailbox(tmp_path, 0, 0, SteppingClock()) as doors:
-        smtp = aiosmtplib.SMTP(hostname="127.0.0.1", port=doors.smtp_port, start_tls=False)
-        await smtp.connect()
-    smtp.close()
+    with kept_ports(2) as [smtp_port, page_port]:
+        async with open_mailbox(tmp_path, smtp_port, page_port, SteppingClock()) as doors:
+            smtp = aiosmtplib.SMTP(hostname="127.0.0.1", port=doors.smtp_port, start_tls=False)
+            await smtp.connect()
+        smtp.close()
 
-    async with open_mailbox(tmp_path, doors.smtp_port, doors.page_port, SteppingClock()) as again:
-        assert again == doors
+        async with open_mailbox(tmp_path, smtp_port, page_port, SteppingClock()) as again:
+            assert again == doors
 
 
 async def test_it_stops_when_told(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from waggle.testing.facts import Shop
 pytestmark = pytest.mark.anyio
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NAME = "adalovelace"
+"""Too long to stand by chance in a hash or in what is sealed."""
 
 EMAILS = st.sampled_from([None, "a@example.com", "b@example.com"])
 CUSTOMERS = st.sampled_from([None, "c-1", "c-2"])
@@ -155,7 +157,7 @@ async def test_a_late_field_is_newer_than_what_is_known_of_it_though_other_field
 async def test_after_an_erasure_nothing_personal_is_left_not_even_in_events_under_another_subject(
     store: UnitOfWork, shop: Shop
 ) -> None:
-    told = {"customer_id": "c-1", "email": "ada@example.com", "first_name": "Ada"}
+    told = {"customer_id": "c-1", "email": f"{NAME}@example.com", "first_name": NAME}
     await shop.accept(
         {
             "specversion": "1.0",
@@ -171,7 +173,7 @@ async def test_after_an_erasure_nothing_personal_is_left_not_even_in_events_unde
     known = await customer(store)
     assert known.erased
     assert (known.email, known.first_name) == (None, None)
-    assert "ada" not in await everything_in(store)
+    assert NAME not in await everything_in(store)
 
 
 async def test_what_comes_late_from_before_an_erasure_is_forgotten_on_arrival(
@@ -182,12 +184,12 @@ async def test_what_comes_late_from_before_an_erasure_is_forgotten_on_arrival(
     await shop.tell("customer-erased", {"customer_id": "c-1"})
     clock.advance(timedelta(minutes=1))
     await shop.tell("customer-identified", {"customer_id": "c-1", "email": "new@example.com"})
-    await shop.tell("customer-identified", {"customer_id": "c-1", "first_name": "Ada"}, at=before)
+    await shop.tell("customer-identified", {"customer_id": "c-1", "first_name": NAME}, at=before)
 
     known = await customer(store)
     assert not known.erased
     assert (known.email, known.first_name) == ("new@example.com", None)
-    assert "ada" not in (await everything_in(store)).replace("update", "")
+    assert NAME not in await everything_in(store)
 
 
 async def everything_in(store: UnitOfWork) -> str:

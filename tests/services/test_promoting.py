@@ -120,7 +120,7 @@ def test_another_environment_takes_nothing_over_from_here(tmp_path: Path) -> Non
             WAGGLE_ENVIRONMENTS__PRODUCTION__DATABASE_URL_FILE=str(secret),
             WAGGLE_ENVIRONMENTS__PRODUCTION__ENGINE_ADDRESS="zeebe.example.com:443",
             WAGGLE_ENVIRONMENTS__PRODUCTION__ENGINE_TLS="true",
-            WAGGLE_ENVIRONMENTS__PRODUCTION__ENGINE_CLIENT_SECRET="there",
+            WAGGLE_ENVIRONMENTS__PRODUCTION__ENGINE_CLIENT_SECRET="secret-of-there",
         )
     )
 
@@ -128,9 +128,9 @@ def test_another_environment_takes_nothing_over_from_here(tmp_path: Path) -> Non
 
     assert there.database_url == "postgresql://waggle@db.example.com/waggle"
     assert (there.engine.address, there.engine.tls, there.engine.client_id) == ("zeebe.example.com:443", True, "")
-    assert there.engine.client_secret.reveal() == "there"
+    assert there.engine.client_secret.reveal() == "secret-of-there"
     assert there.deployment.environment == "production"
-    assert "there" not in repr(own)
+    assert "secret-of-there" not in repr(own)
     assert settings_of(own, "dev") is own
 
 

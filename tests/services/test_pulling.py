@@ -237,8 +237,15 @@ class Loop:
         self._puller = puller
         self._clock = clock
 
-    async def until(self, feed: PagedFeed, asked: int, **changes: object) -> bool:
-        """Run until *feed* was *asked* so often and say whether that came about within a moment."""
+    async def until(self, feed: PagedFeed, asked: int, **changes: object) -> None:
+        """Run until *feed* was *asked* so often."""
+        assert await self._comes_to(feed, asked, within_s=60, **changes)
+
+    async def never(self, feed: PagedFeed, asked: int, **changes: object) -> None:
+        """Run for a moment, in which *feed* is not *asked* so often."""
+        assert not await self._comes_to(feed, asked, within_s=0.5, **changes)
+
+    async def _comes_to(self, feed: PagedFeed, asked: int, *, within_s: float, **changes: object) -> bool:
         stop = asyncio.Event()
         loops = Pulling(
             self._puller,
@@ -250,7 +257,7 @@ class Loop:
         )
         running = asyncio.create_task(loops.run(stop))
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(within_s):
                 while len(feed.asked) < asked:  # noqa: ASYNC110 -- a source tells nobody that it was asked
                     await asyncio.sleep(0.005)
         except TimeoutError:
@@ -265,11 +272,11 @@ async def test_a_source_is_asked_at_the_start_to_the_end_then_at_its_pace(
     store: UnitOfWork, puller: Puller, clock: HandClock
 ) -> None:
     loop, feed = Loop(store, puller, clock), PagedFeed([stock(n) for n in range(3)])
-    assert await loop.until(feed, 2, every=10 * MINUTE)
+    await loop.until(feed, 2, every=10 * MINUTE)
 
     # Begun again, it asks at once: nobody knows what was missed.
-    assert await loop.until(feed, 3, every=10 * MINUTE)
-    assert not await loop.until(feed, 5, every=10 * MINUTE)
+    await loop.until(feed, 3, every=10 * MINUTE)
+    await loop.never(feed, 5, every=10 * MINUTE)
 
 
 async def test_a_source_that_calls_us_is_asked_when_it_is_silent_too_long(
@@ -305,9 +312,9 @@ async def test_a_source_that_asked_for_rest_is_left_alone_also_after_a_new_start
     with pytest.raises(TemporaryFailure):
         await puller.page(plan(feed))
 
-    assert not await Loop(store, puller, clock).until(feed, 2, every=MINUTE)
+    await Loop(store, puller, clock).never(feed, 2, every=MINUTE)
     clock.advance(timedelta(seconds=601))
-    assert await Loop(store, puller, clock).until(feed, 2, every=MINUTE)
+    await Loop(store, puller, clock).until(feed, 2, every=MINUTE)
 
 
 def test_a_record_that_was_set_aside_is_read_under_the_mapping_as_it_is_now() -> None:

@@ -318,7 +318,7 @@ async def test_the_loop_waits_for_a_locked_database_works_and_ends_when_asked(
     stop = asyncio.Event()
     running = asyncio.create_task(relay.run(stop))
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await engine.given.wait()
         stop.set()
         await running

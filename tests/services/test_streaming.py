@@ -13,7 +13,7 @@ from waggle.errors import PermanentFailure, Rejected, TemporaryFailure
 from waggle.ports.unit_of_work import Transaction
 from waggle.services.disclosure import Disclosure
 from waggle.services.message_closing import close
-from waggle.services.streaming import NamedStream, Outbox, Streaming
+from waggle.services.streaming import NamedStream, Outbox, Streaming, StreamLine
 from waggle.storage import tables
 from waggle.storage.store import Store
 from waggle.testing import facts
@@ -186,13 +186,20 @@ async def test_a_destination_that_is_away_holds_up_no_other(shop: Shop, bi: Reme
     stop = asyncio.Event()
     running = asyncio.create_task(streaming.run(stop))
     await stock(shop, "a", "b")
-    async with asyncio.timeout(20):
-        while len(bi.told) < 2:  # noqa: ASYNC110 -- as an onlooker would
+
+    async def standing() -> dict[str, StreamLine]:
+        return {line.name: line for line in await Outbox(shop.store, shop.clock).lines()}
+
+    async def dead_has_failed() -> bool:
+        return (lines := await standing()).keys() >= {"dead"} and lines["dead"].failures > 0
+
+    async with asyncio.timeout(60):
+        while len(bi.told) < 2 or not await dead_has_failed():  # noqa: ASYNC110 -- as an onlooker would
             await asyncio.sleep(0.02)
     stop.set()
     await running
 
-    lines = {line.name: line for line in await Outbox(shop.store, shop.clock).lines()}
+    lines = await standing()
     assert (lines["bi"].waiting, lines["bi"].code) == (0, None)
     assert (lines["dead"].waiting, lines["dead"].code) == (2, "GONE")
     assert lines["dead"].failures >= 1

@@ -28,7 +28,7 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     server: str = request.getfixturevalue("postgresql_server")
     maintenance = open_engine(server).execution_options(isolation_level="AUTOCOMMIT")
     with maintenance.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS old_access"))
+        connection.execute(text("DROP DATABASE IF EXISTS old_access WITH (FORCE)"))
         connection.execute(text("CREATE DATABASE old_access"))
     maintenance.dispose()
     return make_url(server).set(database="old_access").render_as_string(hide_password=False)

@@ -68,7 +68,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'new.db'}"
     server: str = request.getfixturevalue("postgresql_server")
-    execute(server, "DROP DATABASE IF EXISTS race")
+    execute(server, "DROP DATABASE IF EXISTS race WITH (FORCE)")
     execute(server, "CREATE DATABASE race")
     return make_url(server).set(database="race").render_as_string(hide_password=False)
 
@@ -76,7 +76,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_processes_that_start_at_once_on_an_empty_database_all_come_up(empty_database_url: str) -> None:
     command = [sys.executable, "-c", OPEN, empty_database_url]
     racers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
-    ends = [(racer.communicate(timeout=60)[1], racer.returncode) for racer in racers]
+    ends = [(racer.communicate(timeout=100)[1], racer.returncode) for racer in racers]
 
     assert ends == [("", 0)] * 4
     store = open_store(empty_database_url)

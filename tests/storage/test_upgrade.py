@@ -30,7 +30,7 @@ def first_version(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[En
         server: str = request.getfixturevalue("postgresql_server")
         maintenance = open_engine(server).execution_options(isolation_level="AUTOCOMMIT")
         with maintenance.connect() as connection:
-            connection.execute(text("DROP DATABASE IF EXISTS old"))
+            connection.execute(text("DROP DATABASE IF EXISTS old WITH (FORCE)"))
             connection.execute(text("CREATE DATABASE old"))
         maintenance.dispose()
         url = make_url(server).set(database="old").render_as_string(hide_password=False)
@@ -207,7 +207,8 @@ def test_on_the_way_back_what_events_hold_can_be_read_again(first_version: Engin
 def test_customers_of_before_are_sealed_and_found_by_their_address(first_version: Engine) -> None:
     with first_version.begin() as connection:
         at = str(NOON.replace(tzinfo=None)) if connection.dialect.name == "sqlite" else NOON
-        told = {"email": "Ada@example.com", "first_name": "Ada", "time_zone": "UTC"}
+        # A short name may stand by chance in what is sealed.
+        told = {"email": "Ada@example.com", "first_name": "Adalovelace", "time_zone": "UTC"}
         times = {f"{name}_at": at for name in told}
         put(connection, "customers", customer_id="c-1", identified_at=at, **told, **times)
         put(connection, "carts", cart_id="k-1", customer_id="c-1", currency="EUR", items="[]", last_activity_at=at)
@@ -218,11 +219,12 @@ def test_customers_of_before_are_sealed_and_found_by_their_address(first_version
         tx = SqlTransaction(connection, Vault(connection, KEYRING))
         customer = tx.customers.get("c-1")
         assert customer is not None
-        assert (customer.email, customer.first_name, customer.time_zone) == ("Ada@example.com", "Ada", "UTC")
+        assert (customer.email, customer.first_name, customer.time_zone) == ("Ada@example.com", "Adalovelace", "UTC")
         assert customer.told["email"][0].at == NOON
         assert tx.identities.customers_with("email", "ada@EXAMPLE.com") == ["c-1"]
         rows = connection.execute(text("SELECT * FROM customers")).all()
-        assert "Ada" not in repr(rows)
+        assert "Adalovelace" not in repr(rows)
+        assert "example.com" not in repr(rows)
         cart = tx.carts.get("k-1")
         assert cart is not None
         assert (cart.customer_id, cart.last_activity_at) == ("c-1", NOON)

@@ -45,7 +45,7 @@ _LONGEST_STEP = timedelta(days=400)
 # A timer fires at its time or a little later, never before.
 _BEYOND = timedelta(seconds=0.05)
 _NOTHING = timedelta(0)
-_CANCELLED_WITHIN_S = 10.0
+_CANCELLED_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.02
 
 

@@ -11,7 +11,7 @@ from waggle.ports.clock import Clock
 from waggle.task import Task, declared_task
 from waggle.testing.gateway import FakeGateway
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 QUICK = WorkerOptions(
     name="bench", stream=False, poll_s=0.2, drain_s=5.0, retry_first_s=0.001, retry_cap_s=0.01, spread=lambda: 0.5

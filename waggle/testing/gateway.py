@@ -15,8 +15,9 @@ from pyzeebe.proto import gateway_pb2 as pb
 from pyzeebe.proto.gateway_pb2_grpc import GatewayServicer, add_GatewayServicer_to_server
 
 from waggle.testing.clock import HandClock
+from waggle.testing.ports import kept_ports
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 _RPCS = (
     "ActivateJobs",
@@ -85,15 +86,16 @@ class FakeGateway:
     @asynccontextmanager
     async def serving(cls) -> AsyncIterator[Self]:
         """Serve while the context is open."""
-        gateway = cls()
-        await gateway.start()
-        try:
-            yield gateway
-        finally:
-            await gateway.stop()
+        with kept_ports(1) as [port]:
+            gateway = cls(address=f"127.0.0.1:{port}")
+            await gateway.start()
+            try:
+                yield gateway
+            finally:
+                await gateway.stop()
 
     async def start(self) -> None:
-        """Begin to serve; after a stop, at the address of before."""
+        """Begin to serve; after a stop, at the address of before, which `serving` has kept."""
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         add_GatewayServicer_to_server(_Servicer(self), self._server)  # type: ignore[abstract]
         port = self._server.add_insecure_port(self.address)
@@ -102,7 +104,8 @@ class FakeGateway:
 
     async def stop(self) -> None:
         """Cut every connection; memory stays."""
-        await self._server.stop(None)
+        if self._server is not None:
+            await self._server.stop(None)
 
     async def add_job(self, task_type: str, *, retries: int = 3, **variables: object) -> FakeJob:
         """Make a job that any worker may take."""

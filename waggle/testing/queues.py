@@ -11,7 +11,7 @@ import tomllib
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import aio_pika
@@ -24,6 +24,7 @@ from waggle.engine.local.cache import Cache
 from waggle.engine.local.java import JAVA
 from waggle.engine.local.progress import Silent
 from waggle.testing.engine import skipped_without_its_files
+from waggle.testing.ports import ports_for_good
 
 LOOPBACK = "127.0.0.1"
 _PINNED = Path(__file__).with_name("kafka.toml")
@@ -113,7 +114,7 @@ class RabbitmqServer(_Server):
         super().__init__("rabbitmq", folder / "server.log")
         self._program = program
         self._folder = folder
-        self.port, self._distribution_port, self._mapper_port = _free_ports(3)
+        self.port, self._distribution_port, self._mapper_port = ports_for_good(3)
         (folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = {LOOPBACK}:{self.port}\n"
             "disk_free_limit.absolute = 10MB\n"
@@ -171,7 +172,7 @@ class KafkaServer(_Server):
         super().__init__("kafka", folder / "server.log")
         self._folder = folder
         self._jars = jars
-        self.port, self._controller_port = _free_ports(2)
+        self.port, self._controller_port = ports_for_good(2)
         (folder / "server.properties").write_text(
             "\n".join(f"{name}={value}" for name, value in self._properties().items()), "utf-8"
         )
@@ -293,9 +294,3 @@ def _rabbitmq_program() -> Path | None:
         return None
     own = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"))
     return own[-1] if own else Path(wrapper)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in sockets]

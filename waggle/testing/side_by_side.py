@@ -22,15 +22,22 @@ SHARED = (
 """Fixtures of a session or module that take seconds to make; "records" stands for the session's engine, which tells
 them. A test that uses two of them belongs to the first."""
 
+_WITH_ITS_SERVER_S = 300
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Name the group of each test, and let those begin first that are given most time: none is left for the end."""
-    if not hasattr(config, "workerinput"):
-        return
-    items.sort(key=_time_given_s, reverse=True)
+    """Name the group of each test, and let those begin first that are given most time: none is left for the end.
+
+    The first of a group starts its server while others keep the machine busy: each is given time for that.
+    """
+    is_one_of_many = hasattr(config, "workerinput")
+    if is_one_of_many:
+        items.sort(key=_time_given_s, reverse=True)
     for item in items:
         group = next((name for name in SHARED if name in getattr(item, "fixturenames", ())), None)
-        if group is not None:
+        if group is not None and _time_given_s(item) == 0:
+            item.add_marker(pytest.mark.timeout(_WITH_ITS_SERVER_S))
+        if group is not None and is_one_of_many:
             item._id = NodeId.parse(f"{item.nodeid}@{group}")  # noqa: SLF001 -- there is no other way to the scheduler
 
 

@@ -56,7 +56,7 @@ class Handler:
         return [self._code_of(letter.body) for letter in letters]
 
     async def has(self, count: int) -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             while len(self.letters) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -64,7 +64,7 @@ class Handler:
 
 async def come(bodies: set[bytes], *handlers: Handler) -> None:
     """Return once all of *bodies* were handed to one or another."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(120):
         while not bodies <= {body for handler in handlers for body in handler.bodies}:  # noqa: ASYNC110 -- of several
             await asyncio.sleep(0.1)
 
@@ -78,7 +78,7 @@ async def reading(queue: KafkaQueue, handler: Handler) -> AsyncIterator[None]:
     finally:
         stop.set()
         handler.gate.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 120)
 
 
 async def put(
@@ -102,7 +102,7 @@ async def lying_in(server: KafkaServer, topic: str, count: int) -> list[Consumer
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=server.address, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
@@ -141,7 +141,7 @@ async def test_a_new_group_may_begin_with_what_comes_from_now_on(kafka_server: K
     handler = Handler()
     queue = KafkaQueue(settings(kafka_server, read_topic=name, group=name, from_beginning=False))
 
-    async with reading(queue, handler), asyncio.timeout(40):
+    async with reading(queue, handler), asyncio.timeout(120):
         while not handler.letters:
             await put(kafka_server, name, b"new")
             await asyncio.sleep(0.1)
@@ -191,21 +191,25 @@ async def test_a_batch_under_way_ends_before_its_partitions_go_to_another(kafka_
     queue = KafkaQueue(settings(kafka_server, read_topic=name, group=name, batch=100))
 
     async with reading(queue, first):
-        await asyncio.wait_for(first.began.wait(), 40)
+        await asyncio.wait_for(first.began.wait(), 120)
         async with reading(queue, second):
-            await asyncio.sleep(4)  # the group has noticed the second by now, and waits for the first
+            await asyncio.sleep(4)  # time for the group to notice the second, and to wait for the first
             got_meanwhile = list(second.letters)
             first.gate.set()
             await first.has(20)
             await come({f"{p}-{n}".encode() for p in (0, 1) for n in range(20)}, first, second)
-            for partition in (0, 1):
-                await put(kafka_server, name, f"{partition}-new".encode(), partition=partition)
-            await second.has(1)
-            await come({b"0-new", b"1-new"}, first, second)
+            rounds = 0
+            async with asyncio.timeout(120):
+                # However long the group takes to share its partitions out.
+                while rounds == 0 or not second.letters:
+                    rounds += 1
+                    for partition in (0, 1):
+                        await put(kafka_server, name, f"{partition}-new-{rounds}".encode(), partition=partition)
+                    await come({f"{p}-new-{rounds}".encode() for p in (0, 1)}, first, second)
 
     assert got_meanwhile == []
     both = first.bodies + second.bodies
-    assert len(both) == len(set(both)) == 42
+    assert len(both) == len(set(both)) == 40 + 2 * rounds
 
 
 @pytest.mark.guarantee
@@ -221,11 +225,27 @@ async def test_a_killed_server_is_waited_for_by_both_sides(kafka_server: KafkaSe
         with pytest.raises(TemporaryFailure, match="KAFKA_UNAVAILABLE"):
             await stream.publish(events(2))
         await asyncio.to_thread(kafka_server.start)
-        await stream.publish(events(2))
-        await handler.has(3)
+        async with asyncio.timeout(120):
+            while not await published(stream, events(2)):  # noqa: ASYNC110 -- the server tells
+                await asyncio.sleep(0.1)
+            while b'"e-2"' not in b"".join(handler.bodies):
+                await handler.has(len(handler.bodies) + 1)
 
     await stream.close()
-    assert [json.loads(body)["id"] for body in handler.bodies[-2:]] == ["e-1", "e-2"]
+    ids = [json.loads(body)["id"] for body in handler.bodies]
+    assert ids[0] == "e-1"
+    # A publication in vain may have been half of one.
+    assert ids[ids.index("e-2") - 1] == "e-1"
+    assert ids.index("e-2") > 1
+
+
+async def published(stream: KafkaStream, told: list[OutEvent]) -> bool:
+    """Publish as its caller does: what was in vain for now is done again."""
+    try:
+        await stream.publish(told)
+    except TemporaryFailure:
+        return False
+    return True
 
 
 def events(count: int, size: int = 0) -> list[OutEvent]:

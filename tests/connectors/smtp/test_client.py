@@ -109,7 +109,7 @@ async def listening(postmaster: Postmaster, **options: object) -> AsyncIterator[
     listener = await loop.create_server(factory, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     try:
-        yield SmtpSettings(host="127.0.0.1", port=port, security="none", timeout_s=5, hello_name="shop.example")
+        yield SmtpSettings(host="127.0.0.1", port=port, security="none", timeout_s=30, hello_name="shop.example")
     finally:
         listener.close()
         for server in postmaster.servers:
@@ -299,10 +299,16 @@ async def test_an_answer_that_does_not_come_leaves_the_outcome_unknown() -> None
     async def fall_asleep(_server: SMTP) -> None:
         await asyncio.Event().wait()
 
-    postmaster.before_answer = fall_asleep
-    async with listening(postmaster) as settings, sending(replace(settings, timeout_s=0.2)) as sender:
+    async with listening(postmaster) as settings, sending(settings) as sender:
+        await sender.send(EMAIL, before_data=yes)
+        [connection] = sender._idle
+
+        async def lose_patience() -> None:
+            connection.timeout = 0.2
+
+        postmaster.before_answer = fall_asleep
         with pytest.raises(OutcomeUnknown):
-            await sender.send(EMAIL, before_data=yes)
+            await sender.send(EMAIL, before_data=lose_patience)
 
 
 async def test_a_server_that_says_nothing_is_tried_again_later() -> None:

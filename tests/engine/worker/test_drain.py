@@ -98,7 +98,7 @@ async def test_a_drain_ends_while_the_gateway_is_away(gateway: FakeGateway, open
     gateway.ignore("CompleteJob", times=9)
 
     async with working(gateway, note, services={Diary: open_diary}, drain_s=0.3, rpc_timeout_s=0.1) as work:
-        await gateway.until(lambda: gateway.count("CompleteJob") == 1)
+        await gateway.until(lambda: gateway.count("CompleteJob") >= 1)
         await gateway.stop()
         await work.drain()
         await gateway.start()

@@ -28,7 +28,7 @@ async def note_alone(given: Note, diary: Diary) -> Noted:
     return Noted(is_noted=True)
 
 
-@task("note", concurrency=1, timeout_s=2)
+@task("note", concurrency=1, timeout_s=6)
 async def note_in_time(given: Note, diary: Diary) -> Noted:
     await diary.visit(given)
     return Noted(is_noted=True)
@@ -47,6 +47,12 @@ class ClockAhead:
 
     def now(self) -> datetime:
         return self.clock.now() + timedelta(seconds=self.by_s)
+
+
+def pushed_beside(gateway: FakeGateway) -> bool:
+    """Say whether the newest poll leaves the waiting to a stream."""
+    polls = gateway.requests("ActivateJobs")
+    return bool(polls) and polls[-1].requestTimeout == -1
 
 
 def all_done(gateway: FakeGateway) -> bool:
@@ -109,28 +115,29 @@ async def test_a_poll_asks_for_exactly_what_is_free(gateway: FakeGateway, diary:
 async def test_a_freed_slot_is_filled_at_once(gateway: FakeGateway, open_diary: Diary, *, stream: bool) -> None:
     for _ in range(400):
         await gateway.add_job("note")
-    began_s = time.monotonic()
 
-    async with working(gateway, note, services={Diary: open_diary}, stream=stream):
+    # Filled at the next poll only, they would take 100 times two seconds: nobody waits for that here.
+    async with working(gateway, note, services={Diary: open_diary}, stream=stream, poll_s=2):
         await gateway.until(lambda: all_done(gateway))
-
-    assert time.monotonic() - began_s < 8
 
 
 async def test_an_idle_worker_asks_seldom(gateway: FakeGateway, open_diary: Diary) -> None:
+    began_s = time.monotonic()
     async with working(gateway, note, services={Diary: open_diary}):
-        await gateway.until(lambda: gateway.count("ActivateJobs") == 3)
-        asked_at_s = time.monotonic()
-        await gateway.until(lambda: gateway.count("ActivateJobs") == 5)
+        await gateway.until(lambda: gateway.count("ActivateJobs") >= 5)
 
-        assert time.monotonic() - asked_at_s > 0.3
+        # Four polls of a fifth of a second had an end before the fifth.
+        assert time.monotonic() - began_s > 0.7
 
 
 async def test_while_jobs_are_pushed_polls_do_not_keep_slots(gateway: FakeGateway, open_diary: Diary) -> None:
     async with working(gateway, note, services={Diary: open_diary}, stream=True):
-        await gateway.until(lambda: gateway.open_streams == 1 and gateway.count("ActivateJobs") > 2)
+        # A poll from before the stream was open may wait.
+        await gateway.until(lambda: gateway.open_streams == 1 and pushed_beside(gateway))
+        asked = gateway.count("ActivateJobs")
+        await gateway.until(lambda: gateway.count("ActivateJobs") > asked + 2)
 
-    assert gateway.requests("ActivateJobs")[-1].requestTimeout == -1
+        assert {request.requestTimeout for request in gateway.requests("ActivateJobs")[asked:]} == {-1}
 
 
 async def test_a_gateway_that_cannot_push_is_polled(gateway: FakeGateway, open_diary: Diary) -> None:
@@ -178,7 +185,7 @@ async def test_a_worker_goes_on_when_the_engine_is_back(gateway: FakeGateway, op
             job = await gateway.add_job("note")
             await gateway.until(lambda job=job: job.state == "completed")  # type: ignore[misc]
 
-        assert work.runtime.silence_s < 5
+        await gateway.until(lambda: work.runtime.silence_s < 5)
 
     assert work.counters.completed == 3
 
@@ -292,9 +299,7 @@ async def test_a_gateway_that_goes_mute_is_noticed_and_work_goes_on_when_it_spea
         await gateway.until(lambda: gateway.count("ActivateJobs") >= asked + 3)
         assert work.runtime.silence_s > 0.3
         await gateway.unmute()
-        await gateway.until(lambda: job.state == "completed")
-
-        assert work.runtime.silence_s < 0.3
+        await gateway.until(lambda: job.state == "completed" and work.runtime.silence_s < 0.3)
 
 
 async def test_a_stream_that_died_without_a_word_leaves_jobs_to_polls(gateway: FakeGateway, open_diary: Diary) -> None:
@@ -342,8 +347,8 @@ async def test_jobs_that_a_rate_holds_back_are_not_taken_from_the_engine(
         await gateway.add_job("note")
 
     async with working(gateway, note_seldom, services={Diary: open_diary}, stream=True) as work:
-        await open_diary.until(lambda: len(open_diary.entries) == 2)
-        assert sum(job.activations for job in gateway.jobs.values()) <= 4
+        await open_diary.until(lambda: len(open_diary.entries) >= 2)
+        assert sum(job.activations for job in gateway.jobs.values()) <= len(open_diary.entries) + 3
         assert work.counters.handed_back == 0
 
     assert gateway.count("StreamActivatedJobs") == 0

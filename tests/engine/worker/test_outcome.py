@@ -15,13 +15,13 @@ async def note(given: Note, diary: Diary) -> Noted:
     return Noted(is_noted=True)
 
 
-@task("note", timeout_s=0.05)
+@task("note", timeout_s=1)
 async def note_quickly(given: Note, diary: Diary) -> Noted:
     await diary.visit(given)
     return Noted(is_noted=True)
 
 
-@task("note", timeout_s=0.05, side_effect=True)
+@task("note", timeout_s=1, side_effect=True)
 async def note_for_good(given: Note, diary: Diary) -> Noted:
     await diary.visit(given)
     return Noted(is_noted=True)
@@ -150,7 +150,8 @@ async def test_a_completion_too_large_for_the_engine_is_an_incident_and_not_a_lo
 
 async def test_a_side_effect_is_told_even_after_the_lease_is_over(gateway: FakeGateway, open_diary: Diary) -> None:
     job = await gateway.add_job("note")
-    gateway.refuse("CompleteJob", grpc.StatusCode.RESOURCE_EXHAUSTED, times=40)
+    # With ten milliseconds between them these take longer than the lease.
+    gateway.refuse("CompleteJob", grpc.StatusCode.RESOURCE_EXHAUSTED, times=150)
     gateway.refuse("UpdateJobTimeout", grpc.StatusCode.RESOURCE_EXHAUSTED, times=999)
 
     async with working(gateway, note_for_good, services={Diary: open_diary}, queue_wait_s=0.05):
@@ -174,9 +175,10 @@ async def test_work_without_side_effects_is_left_to_others_once_the_lease_is_ove
 
 async def test_an_outcome_that_waits_keeps_its_lease(gateway: FakeGateway, open_diary: Diary) -> None:
     job = await gateway.add_job("note")
-    gateway.refuse("CompleteJob", grpc.StatusCode.RESOURCE_EXHAUSTED, times=60)
+    # With ten milliseconds between them these take more than two thirds of the lease.
+    gateway.refuse("CompleteJob", grpc.StatusCode.RESOURCE_EXHAUSTED, times=130)
 
-    async with working(gateway, note_quickly, services={Diary: open_diary}, queue_wait_s=0.45) as work:
+    async with working(gateway, note_quickly, services={Diary: open_diary}, queue_wait_s=0.5) as work:
         await gateway.until(lambda: job.state == "completed")
 
     assert gateway.count("UpdateJobTimeout") >= 2

@@ -7,6 +7,9 @@ import grpc
 import pytest
 
 from tests.engine.worker.notes import Note, Noted
+from waggle.engine.worker.lease import Lost
+from waggle.engine.worker.outcome import Outcome
+from waggle.engine.worker.task_worker import TaskWorker
 from waggle.task import task
 from waggle.testing.bench import working
 from waggle.testing.gateway import FakeGateway
@@ -14,7 +17,7 @@ from waggle.testing.tasks import call
 
 pytestmark = pytest.mark.anyio
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 WHO = ContextVar("WHO", default="nobody")
 
@@ -69,6 +72,19 @@ def desk() -> Desk:
     return Desk()
 
 
+@pytest.fixture
+def loss(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set once a worker has heard that a job is lost."""
+    heard, let_go = asyncio.Event(), TaskWorker._let_go
+
+    def noted(worker: TaskWorker, handling: asyncio.Task[Outcome], lost: Lost) -> None:
+        let_go(worker, handling, lost)
+        heard.set()
+
+    monkeypatch.setattr(TaskWorker, "_let_go", noted)
+    return heard
+
+
 async def test_a_task_that_blocks_runs_in_threads_of_its_own_and_blocks_nobody(
     gateway: FakeGateway, desk: Desk
 ) -> None:
@@ -111,7 +127,7 @@ async def test_a_thread_that_overruns_its_time_keeps_place_and_lease_and_its_res
 ) -> None:
     first, second = [await gateway.add_job("note") for _ in range(2)]
 
-    async with working(gateway, note_slowly, services={Desk: desk}, queue_wait_s=0.3) as work:
+    async with working(gateway, note_slowly, services={Desk: desk}, queue_wait_s=1.3) as work:
         await desk.until_seated()
         await gateway.until(lambda: gateway.count("UpdateJobTimeout") >= 3)
         assert (work.counters.overdue, second.activations) == (1, 0)
@@ -121,14 +137,15 @@ async def test_a_thread_that_overruns_its_time_keeps_place_and_lease_and_its_res
     assert len(desk.threads) == 2
 
 
-async def test_what_a_thread_did_after_its_job_was_lost_is_thrown_away(gateway: FakeGateway, desk: Desk) -> None:
+async def test_what_a_thread_did_after_its_job_was_lost_is_thrown_away(
+    gateway: FakeGateway, desk: Desk, loss: asyncio.Event
+) -> None:
     job = await gateway.add_job("note")
     gateway.refuse("UpdateJobTimeout", grpc.StatusCode.FAILED_PRECONDITION)
 
-    async with working(gateway, note_slowly, services={Desk: desk}, queue_wait_s=0.1) as work:
+    async with working(gateway, note_slowly, services={Desk: desk}, queue_wait_s=2.8) as work:
         await desk.until_seated()
-        await gateway.until(lambda: gateway.count("UpdateJobTimeout") == 1)
-        await asyncio.sleep(0.1)  # the refusal is on its way back
+        await asyncio.wait_for(loss.wait(), _PATIENCE_S)
         assert work.counters.in_flight == 1
         desk.bell.set()
 
@@ -136,13 +153,15 @@ async def test_what_a_thread_did_after_its_job_was_lost_is_thrown_away(gateway: 
     assert (job.state, gateway.count("CompleteJob")) == ("activated", 0)
 
 
-async def test_a_side_effect_in_a_thread_is_told_though_its_job_was_lost(gateway: FakeGateway, desk: Desk) -> None:
+async def test_a_side_effect_in_a_thread_is_told_though_its_job_was_lost(
+    gateway: FakeGateway, desk: Desk, loss: asyncio.Event
+) -> None:
     job = await gateway.add_job("note")
     gateway.refuse("UpdateJobTimeout", grpc.StatusCode.FAILED_PRECONDITION)
 
-    async with working(gateway, note_for_good, services={Desk: desk}, queue_wait_s=0.1):
+    async with working(gateway, note_for_good, services={Desk: desk}, queue_wait_s=2.8):
         await desk.until_seated()
-        await gateway.until(lambda: gateway.count("UpdateJobTimeout") == 1)
+        await asyncio.wait_for(loss.wait(), _PATIENCE_S)
         desk.bell.set()
 
     assert job.state == "completed"

@@ -82,7 +82,7 @@ class RecordStream:
             while True:
                 yield await queue.get()
 
-    async def wait_for(self, predicate: Callable[[Record], bool], timeout_s: float = 10.0) -> Record:
+    async def wait_for(self, predicate: Callable[[Record], bool], timeout_s: float = 60.0) -> Record:
         """Return the first record, of the past or to come, for which *predicate* holds.
 
         Raises:
@@ -100,7 +100,7 @@ class RecordStream:
                 raise self._timed_out(timeout_s) from None
             return record
 
-    async def wait_until(self, condition: Callable[[Ledger], bool], timeout_s: float = 10.0) -> None:
+    async def wait_until(self, condition: Callable[[Ledger], bool], timeout_s: float = 60.0) -> None:
         """Return as soon as *condition* holds.
 
         Raises:

