@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from waggle.domain.telling import Telling, Told
@@ -17,15 +18,26 @@ def encoded(told: Told) -> Encoded:
     }
 
 
-def decoded(found: Mapping[str, list[list[Any]]]) -> Told:
-    """Return what `encoded` made of it."""
-    return {
-        field: tuple(
-            Telling(value, datetime.fromisoformat(at), source, event_id, rank)
-            for source, event_id, at, rank, value in tellings
-        )
-        for field, tellings in found.items()
-    }
+def decoded(
+    found: Encoded, apart: frozenset[str] = frozenset(), values: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+) -> Told:
+    """Return what `encoded` made of it, without the fields *apart* unless *values* says what each source told of them.
+
+    Of those the values are kept elsewhere; field -> source -> value.
+    """
+    told = {}
+    for field, tellings in found.items():
+        if field not in apart:
+            told[field] = tuple(
+                Telling(value, datetime.fromisoformat(at), source, event_id, rank)
+                for source, event_id, at, rank, value in tellings
+            )
+        elif kept := values.get(field):
+            told[field] = tuple(
+                Telling(kept[source], datetime.fromisoformat(at), source, event_id, rank)
+                for source, event_id, at, rank, _ in tellings
+            )
+    return told
 
 
 def told_before(at: datetime | None, fields: Mapping[str, Any]) -> Told:
