@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 
 from waggle.ports.unit_of_work import Transaction
-from waggle.storage.repositories import SqlTransaction
 from waggle.storage.postgresql import PostgresqlUnitOfWork
+from waggle.storage.repositories import SqlTransaction
 from waggle.storage.store import Store
 
 pytestmark = pytest.mark.anyio
