@@ -146,6 +146,9 @@ async def watched(records: RecordStream) -> AsyncIterator[list[str]]:
         await asyncio.gather(watching, return_exceptions=True)
 
 
+# What the gateway pushes in the instant in which a stream is closed is lost to a lease: its protocol has no word for
+# "no more". That instant is below a millisecond, unless processes wait for a processor that others have.
+@pytest.mark.alone
 async def test_a_rolling_restart_under_load_strands_no_job_and_repeats_none(
     engine: RunningEngine, records: RecordStream, tmp_path: Path
 ) -> None:

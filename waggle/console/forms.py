@@ -1,5 +1,6 @@
 """A form of the diagrams as HTML, and a browser's answer to it."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,6 +13,7 @@ from waggle.services.forms import Field, Form
 
 MAX_FORM_BYTES = 65_536
 _MAX_FIELDS = 200
+_BODY_WITHIN_S = 10.0
 PREFIX = "field."
 """Keeps the form's own keys apart from ours."""
 
@@ -22,8 +24,12 @@ def rendered(form: Form, shown: Mapping[str, Given], given: Mapping[str, str]) -
 
 
 async def fields_of(request: Request[Any, Any, Any]) -> dict[str, str]:
-    """Return the fields of a form as browsers send one; anything else has none."""
-    body = await request.body()
+    """Return the fields of a form as browsers send one; anything else, or what comes too slowly, has none."""
+    try:
+        async with asyncio.timeout(_BODY_WITHIN_S):
+            body = await request.body()
+    except TimeoutError:
+        return {}
     if request.content_type[0] != "application/x-www-form-urlencoded":
         return {}
     try:
