@@ -134,7 +134,7 @@ async def watched(records: RecordStream) -> AsyncIterator[list[str]]:
     async def watch() -> None:
         async for record in records:
             if isinstance(record.value, JobValue) and record.intent == "TIMED_OUT":
-                found.append(f"{record.at:%H:%M:%S.%f} {record.value.type} {record.key}")  # noqa: PERF401 -- no end
+                found.append(f"{record.at:%H:%M:%S.%f} {record.value}")  # noqa: PERF401 -- no end
 
     watching = asyncio.create_task(watch())
     # Lets it begin to listen.

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _log = get_logger(__name__)
 
-_QUIET_S = 0.1
+# No pace at which a clock begins journeys: the next job would come in the instant in which the stream is closed.
+_QUIET_S = 0.07
 _LONGEST_REST_S = 1.0
-_TURNS_OF_A_LATE_LOOP = 4
 _DRY_AFTER_S = 0.01
 _LONGEST_FLOW_S = 1.0
 _LONGEST_BUSY_WAIT_S = 0.4
@@ -196,15 +196,16 @@ class Intake:
                 if unstarted or self._time_there.is_old(job.deadline):
                     self._has_caught_up.clear()
                     # Polls need a moment to bring their first: until then those that work live on what is here.
-                    await _read_rest(call, None, lambda job: self._keep(job, unstarted))
+                    reading = await _read_rest(call, None, lambda job: self._keep(job, unstarted))
                     return True
         except asyncio.CancelledError:
-            await _read_rest(call, reading, unstarted.append)
+            reading = await _read_rest(call, reading, unstarted.append)
             raise
         finally:
             self._is_streaming = False
             # First the stream, else the gateway pushes what is handed back to us again.
             call.cancel()
+            unstarted += await _brought_at_last(reading)
             for job in unstarted:
                 self._hand_back(job)
 
@@ -239,30 +240,36 @@ class Intake:
         await asyncio.sleep(wait_s)
 
 
-async def _comes_late(reading: asyncio.Future[Any]) -> bool:
-    """Say whether *reading* was about to end: a loop that is late sees that a time is over before it sees what came."""
-    for _ in range(_TURNS_OF_A_LATE_LOOP):
-        await asyncio.sleep(0)
-    return reading.done()
-
-
 async def _read_rest(
     call: Any,  # noqa: ANN401 - untyped library
     reading: asyncio.Future[Any] | None,
     take: Callable[[pb.ActivatedJob], None],
-) -> None:
+) -> asyncio.Future[Any] | None:
     """Have *take* get the jobs in the buffer of *call* or on their way to it, from the one that *reading* brings on.
 
-    Unread they would be locked until their leases are over. What is pushed without end is cut off in a gap.
+    Unread they would be locked until their leases are over. What is pushed without end is cut off in a gap. Return the
+    read that is then under way: it may yet bring one.
     """
     began_s = time.monotonic()
     while (passed_s := time.monotonic() - began_s) < _LONGEST_REST_S:
         reading = reading or asyncio.ensure_future(call.read())
         ended, _ = await asyncio.wait([reading], timeout=_QUIET_S if passed_s < _LONGEST_REST_S / 2 else _DRY_AFTER_S)
-        if not ended and not await _comes_late(reading):
-            reading.cancel()
-            return
+        if not ended:
+            return reading
         if reading.cancelled() or reading.exception() is not None or reading.result() is grpc.aio.EOF:
-            return
+            return None
         take(reading.result())
         reading = None
+    return None
+
+
+async def _brought_at_last(reading: asyncio.Future[Any] | None) -> list[pb.ActivatedJob]:
+    """Return the job that *reading* brings although its call is cancelled: it had come, and was not yet noticed."""
+    if reading is None:
+        return []
+    await asyncio.wait([reading], timeout=_LONGEST_REST_S)
+    if not reading.done():
+        reading.cancel()
+    if not reading.done() or reading.cancelled() or reading.exception() is not None:
+        return []
+    return [] if reading.result() is grpc.aio.EOF else [reading.result()]
