@@ -54,6 +54,12 @@ async def set_aside(store: UnitOfWork) -> list[tuple[str, str]]:
     return [(each.event_type, each.code) for each in await store.read(lambda tx: tx.events.quarantined())]
 
 
+async def one_person_under_two_ids(shop: Shop) -> None:
+    await shop.customer()
+    await shop.customer("c-2")
+    await shop.tell("customers-merged", {"customer_id": "c-1", "merged_customer_id": "c-2"})
+
+
 async def test_what_a_shop_tells_of_an_erasure_waits_for_a_legal_hold(
     shop: Shop, store: UnitOfWork, clock: HandClock
 ) -> None:
@@ -117,9 +123,7 @@ async def test_who_waits_to_be_erased_gets_no_message_whatever_they_agree_to(
 async def test_a_hold_on_one_id_keeps_what_is_erased_under_another_of_the_same_person(
     shop: Shop, store: UnitOfWork, clock: HandClock
 ) -> None:
-    await shop.customer()
-    await shop.customer("c-2")
-    await shop.tell("customers-merged", {"customer_id": "c-1", "merged_customer_id": "c-2"})
+    await one_person_under_two_ids(shop)
     await hold(store, clock, "c-2")
     clock.advance(timedelta(minutes=1))
     await shop.tell("customer-erased", {"customer_id": "c-1"})
@@ -137,9 +141,7 @@ async def test_a_hold_on_one_id_keeps_what_is_erased_under_another_of_the_same_p
 async def test_a_second_hold_goes_on_keeping_what_the_first_kept(
     shop: Shop, store: UnitOfWork, clock: HandClock
 ) -> None:
-    await shop.customer()
-    await shop.customer("c-2")
-    await shop.tell("customers-merged", {"customer_id": "c-1", "merged_customer_id": "c-2"})
+    await one_person_under_two_ids(shop)
     await hold(store, clock)
     await hold(store, clock, "c-2")
     clock.advance(timedelta(minutes=1))
@@ -154,9 +156,7 @@ async def test_a_second_hold_goes_on_keeping_what_the_first_kept(
 async def test_who_turns_out_to_be_another_person_than_the_one_held_is_erased(
     shop: Shop, store: UnitOfWork, clock: HandClock
 ) -> None:
-    await shop.customer()
-    await shop.customer("c-2")
-    await shop.tell("customers-merged", {"customer_id": "c-1", "merged_customer_id": "c-2"})
+    await one_person_under_two_ids(shop)
     await hold(store, clock, "c-2")
     clock.advance(timedelta(minutes=1))
     await shop.tell("customer-erased", {"customer_id": "c-1"})

@@ -69,8 +69,13 @@ class Glances:
                 return self._glance(near, work)
             except _UNANSWERED:
                 self._near = None
+                near.close()
                 self._far_until_s = time.monotonic() + _FAR_FOR_S
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._elsewhere, work)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, self._elsewhere, work)
+        # Only here, where no two do it at once.
+        if self._near is None and time.monotonic() >= self._far_until_s and self._kept:
+            self._near = _impatient(self._kept.pop())
+        return found
 
     def close(self) -> None:
         """Give the connections back."""
@@ -93,8 +98,6 @@ class Glances:
         finally:
             if connection.invalidated:
                 connection.close()
-            elif self._near is None and time.monotonic() >= self._far_until_s:
-                self._near = _impatient(connection)
             else:
                 self._kept.append(connection)
 
