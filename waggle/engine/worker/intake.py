@@ -267,9 +267,10 @@ async def _brought_at_last(reading: asyncio.Future[Any] | None) -> list[pb.Activ
     """Return the job that *reading* brings although its call is cancelled: it had come, and was not yet noticed."""
     if reading is None:
         return []
-    await asyncio.wait([reading], timeout=_LONGEST_REST_S)
-    if not reading.done():
+    ended, _ = await asyncio.wait([reading], timeout=_LONGEST_REST_S)
+    if not ended:
         reading.cancel()
-    if not reading.done() or reading.cancelled() or reading.exception() is not None:
         return []
-    return [] if reading.result() is grpc.aio.EOF else [reading.result()]
+    if reading.cancelled() or reading.exception() is not None or reading.result() is grpc.aio.EOF:
+        return []
+    return [reading.result()]
