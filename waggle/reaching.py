@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from waggle.app import App
 from waggle.engine.client import Topology, ZeebeClient
+from waggle.engine.defects import known_defect
 from waggle.engine.local import status
 from waggle.errors import TemporaryFailure
 from waggle.log import get_logger
@@ -64,6 +65,11 @@ async def engine_answers(app: App, within_s: float = 10.0) -> tuple[str, Topolog
                 return address, await engine.topology()
         except TimeoutError:
             raise TemporaryFailure("ENGINE_UNREACHABLE", f"no answer from {address} within {within_s:.0f} s") from None
+
+
+def engine_defect(app: App, topology: Topology) -> str | None:
+    """Say what the engine that is there is known to get wrong; nothing of the embedded one, which is mended."""
+    return None if app.settings.embedded_engine else known_defect(topology.gateway_version)
 
 
 async def patiently(what: str, stop: asyncio.Event, get: Callable[[], Coroutine[Any, Any, T]]) -> T | None:

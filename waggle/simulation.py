@@ -101,7 +101,7 @@ class Simulation:
             doing = ledger.jobs_under_way()
             due = ledger.next_due_at()
             if due is not None and due <= self._clock.now():
-                doing.append("a timer that is due")
+                doing.append(f"a timer that is due ({', '.join(ledger.due_by(self._clock.now()))})")
             begun = sum(instance.parent_key is None for instance in ledger.open_instances.values())
             if ledger.open_instances.keys() - ledger.resting() or begun < running:
                 doing.append("journeys on their way")

@@ -45,6 +45,7 @@ async def test_a_good_installation_is_well(place: Place, mail_server: int) -> No
     # Not anywhere in it: the name of a folder may hold any letters.
     assert not re.search(r"^bad\b", doctor.said, re.MULTILINE)
     assert "Zeebe 8.6.0" in doctor.said
+    assert "this version may forget a job that fails twice" in " ".join(doctor.said.split())
 
 
 def test_an_engine_that_is_away_is_bad_and_named(waggle: CommandLine, place: Place) -> None:

@@ -164,6 +164,17 @@ def test_the_conclusion_names_what_is_not_reached(theatre: Theatre) -> None:
     assert "nodes and flows are reached by no scenario and not explained" in said
 
 
+def test_the_conclusion_of_all_ends_with_what_was_not_as_expected(theatre: Theatre) -> None:
+    played = [performance(), performance(expect={"outcome": "ordered"})]
+
+    said = printed(_conclude, played, coverage(theatre, played, ["customer-objection"]), 3.0, is_all=True)
+
+    below = said.partition("explained in vain")[2] or said.partition("not reached")[2]
+    assert below.count("customer-objection/case") == 1
+    assert "✗ outcome ordered was expected; it is applied" in below
+    assert below.index("✗") < below.index("1 of 2 scenarios as expected")
+
+
 def test_programs_are_told_the_same(theatre: Theatre) -> None:
     played = [performance(expect={"outcome": "ordered"})]
 

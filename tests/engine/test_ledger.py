@@ -121,6 +121,8 @@ def test_a_job_that_failed_is_due_when_it_is_handed_out_again() -> None:
     tape.job("FAILED", retry_backoff=15_000)
     assert tape.ledger.jobs_under_way() == []
     assert tape.ledger.next_due_at() == AT + timedelta(seconds=15)
+    assert tape.ledger.due_by(AT + timedelta(seconds=14)) == []
+    assert tape.ledger.due_by(AT + timedelta(seconds=15)) == ["E"]
     assert tape.ledger.resting() == {INSTANCE}
 
     tape.job("RECURRED_AFTER_BACKOFF")

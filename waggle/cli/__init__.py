@@ -2,8 +2,10 @@
 
 import atexit
 import gc
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import NoReturn
 
 from cyclopts import App as Commands
@@ -203,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     # What is imported stays: to look through it dozens of times for garbage would be a quarter of a short command.
     gc.set_threshold(_ALLOCATIONS_PER_LOOK)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _as_if_interrupted)
     # At the end all goes at once: to look through it a last time would take as long as half of the imports.
     atexit.register(gc.freeze)
     try:
@@ -222,6 +226,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         say_fault(error)
         sys.exit(FAILED)
     sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _as_if_interrupted(_number: int, _frame: FrameType | None) -> None:
+    """Let SIGTERM end a command as Ctrl-C does: what it started ends with it.
+
+    Raises:
+        KeyboardInterrupt: this process was started with Ctrl-C ignored, as a shell does in the background.
+    """
+    if signal.getsignal(signal.SIGINT) in {signal.SIG_IGN, signal.SIG_DFL}:
+        raise KeyboardInterrupt
+    # Whoever waits for Ctrl-C knows better than an exception here what to end first.
+    signal.raise_signal(signal.SIGINT)
 
 
 def _fail(error: WaggleError) -> NoReturn:

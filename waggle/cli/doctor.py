@@ -19,7 +19,7 @@ from waggle.listening import listener, listening
 from waggle.ports.email import EmailSender
 from waggle.ports.sources import EventFeed, EventQueue, EventStream, Webhook
 from waggle.processes import doors
-from waggle.reaching import engine_answers
+from waggle.reaching import engine_answers, engine_defect
 from waggle.registry import find_connectors
 from waggle.resources import shipped
 from waggle.services.bundles import files_in
@@ -180,7 +180,9 @@ async def _engine(app: App) -> str:
     if not topology.is_ready:
         led = f"{topology.partitions_led} of {topology.partitions} partitions"
         raise TemporaryFailure("ENGINE_NOT_READY", f"{address} answers, but only {led} take commands: see its log")
-    return f"Zeebe {topology.gateway_version} at {address}, partitions: {topology.partitions}"
+    said = f"Zeebe {topology.gateway_version} at {address}, partitions: {topology.partitions}"
+    defect = engine_defect(app, topology)
+    return said if defect is None else f"{said}; this version {defect}"
 
 
 async def _ports(settings: Settings) -> str:

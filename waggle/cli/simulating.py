@@ -257,8 +257,12 @@ def _conclude(
             for element in each.stale:
                 said = f"  [red]explained in vain[/] {each.process_id}: {escape(element)} is reached, or not there"
                 console.print(said, highlight=False, soft_wrap=True)
-    met = sum(each.is_met for each in performances)
-    failed = len(performances) - met
+    failed = [each for each in performances if not each.is_met]
+    met = len(performances) - len(failed)
+    if is_all:
+        # Said already, above the table and among a hundred others.
+        for performance in failed:
+            _tell_shortly(console, performance)
     said = f"{met} of {len(performances)} scenarios as expected, {took_s:.0f} s"
     console.print(f"[{'red' if failed else 'green'}]{said}[/]", highlight=False)
     if is_all and (gaps := sum(len(each.unexplained) for each in covered)):

