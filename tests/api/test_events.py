@@ -210,11 +210,18 @@ async def test_a_number_beyond_all_sense_is_refused(client: Client, body: bytes)
         b'{"data":' * 10_000 + b"1" + b"}" * 10_000,
         b'["]]]]]",' * 33 + b"1" + b"]" * 33,
         b"[" * 33 + b"]" * 33,
+        b'[{"data": {}}, {"data":' + b"[" * 31 + b"]" * 31 + b"}]",
         b"[" * 10_000,
     ],
 )
 async def test_json_of_too_many_levels_is_refused_before_it_is_decoded(client: Client, body: bytes) -> None:
     assert problem(await send(client, body)) == (400, "TOO_DEEP")
+
+
+async def test_as_many_levels_as_are_allowed_are_read(client: Client) -> None:
+    body = b'[{"data":' + b"[" * 30 + b"]" * 30 + b"}]"
+
+    assert (await send(client, body)).json()["results"][0]["problem"]["code"] == "ENVELOPE_INVALID"
 
 
 async def test_brackets_in_text_are_no_levels(client: Client, event: dict[str, Any]) -> None:

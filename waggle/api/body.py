@@ -70,9 +70,8 @@ def events_in(body: bytes, media_type: str) -> tuple[bool, list[object]]:
     is_batch = body.startswith(b"[")
     if (media_type in _ONE and is_batch) or (media_type in _MANY and not is_batch):
         raise ProblemError("NOT_JSON", f"{media_type} is a JSON {'array' if media_type in _MANY else 'object'}.")
-    if is_too_deep(body):
-        raise ProblemError("TOO_DEEP")
     if not is_batch:
+        _require_shallow(body)
         return False, [_decoded(body, alone=True)]
     items = _items(body)
     if len(items) > MAX_EVENTS:
@@ -80,26 +79,37 @@ def events_in(body: bytes, media_type: str) -> tuple[bool, list[object]]:
     return True, items
 
 
-def is_too_deep(body: bytes) -> bool:
-    """Say whether brackets outside of strings nest deeper than MAX_DEPTH.
+def is_too_deep(body: bytes, depth: int = MAX_DEPTH) -> bool:
+    """Say whether brackets outside of strings nest deeper than *depth*.
 
     Looks at bytes only, so it may be asked of anything; JSON that is cut off may pass with up to twice the depth.
     """
-    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") <= depth:
         return False
     brackets = _STRING.sub(b"", body).translate(_BRACKETS_ALIKE, _ALL_BUT_BRACKETS)
-    for _ in range(MAX_DEPTH):
+    for _ in range(depth):
         # Takes the innermost level away, at the speed of C.
         brackets = brackets.replace(b"[]", b"")
-    return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
+    return b"[]" in brackets or brackets.count(b"[") > depth
+
+
+def _require_shallow(body: bytes, depth: int = MAX_DEPTH) -> None:
+    if is_too_deep(body, depth):
+        raise ProblemError("TOO_DEEP")
 
 
 def _items(body: bytes) -> list[object]:
     try:
-        raw_items = msgspec.json.decode(body, type=list[msgspec.Raw])
+        raw_items = [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])]
+    except RecursionError:
+        raise ProblemError("TOO_DEEP") from None
     except msgspec.DecodeError:
+        _require_shallow(body)
         return list(_decoded_leniently(body))
-    return [_decoded(bytes(raw), alone=False) for raw in raw_items]
+    # One by one: few have as many brackets as may be nested, so that nothing need be looked at twice.
+    for raw in raw_items:
+        _require_shallow(raw, MAX_DEPTH - 1)
+    return [_decoded(raw, alone=False) for raw in raw_items]
 
 
 def _decoded(body: bytes, *, alone: bool) -> object:
