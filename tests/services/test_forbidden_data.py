@@ -79,6 +79,12 @@ def test_what_only_looks_like_a_card_number_is_left_alone(value: str | int) -> N
         ({"passport_number": ["AB1"]}, "$.data.passport_number[0]", "national identity number"),
         ({"title": "my SSN: 123-45-6789"}, "$.data.title", "national identity number"),
         ({"4111111111111111": True}, "$.data", "card number"),
+        # Where a value of ours is expected, and beside names of ours alone.
+        ({"items": [{"sku": {"password": "hunter2"}}]}, "$.data.items[0].sku.password", "password"),
+        ({"items": [[{"pwd": "hunter2"}]]}, "$.data.items[0][0].pwd", "password"),
+        ({"items": {"cvv": "123"}}, "$.data.items.cvv", "card verification data"),
+        ({"sku": "{", "name": [{"passwd": "hunter2"}]}, "$.data.name[0].passwd", "password"),
+        ({"name": "SSN 123456789"}, "$.data.name", "national identity number"),
     ],
 )
 def test_what_the_name_tells_is_found(data: dict[str, Any], where: str, kind: str) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime
 from functools import cache
 from ipaddress import ip_address
@@ -49,9 +49,9 @@ def problem_in_fact(fact: object, where: str) -> Problem | None:
             return Problem("FIELD_INVALID", f"{where}.{name}", advice)
         if name == "items":
             for index, line in enumerate(value):
-                problem = problem_in_fact(line, f"{where}.{name}[{index}]")
+                problem = problem_in_fact(line, "")
                 if problem is not None:
-                    return problem
+                    return replace(problem, where=f"{where}.{name}[{index}]{problem.where}")
     return None
 
 
@@ -99,7 +99,8 @@ def _text(max_chars: int) -> Rule:
     def rule(value: object) -> str | None:
         if not isinstance(value, str) or not 1 <= len(value) <= max_chars:
             return f"Give 1 to {max_chars} characters, or leave the field out."
-        return "Take the control characters out." if _CONTROL.search(value) else None
+        # What is printable has none: by far the most texts end here.
+        return None if value.isprintable() or not _CONTROL.search(value) else "Take the control characters out."
 
     return rule
 

@@ -410,7 +410,8 @@ def _encoded(item: object) -> bytes:
 
 def _broken_text(item: dict[str, Any], encoded: bytes) -> str | None:
     """Return the path of the first text that a database or mail cannot hold: NUL, or half a surrogate pair."""
-    if b"\\u0000" not in encoded and b"\\ud" not in encoded:  # by far the most items end here, at the speed of C
+    # By far the most items end here, at the speed of C.
+    if b"\\" not in encoded or (b"\\u0000" not in encoded and b"\\ud" not in encoded):
         return None
     waiting: list[tuple[str, object]] = [("$", item)]
     while waiting:

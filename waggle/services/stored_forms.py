@@ -34,8 +34,11 @@ def stored_form(
     kind: type = fact_type
     known = _names_of(kind)
     kept = dict(data) if known.issuperset(data) else {k: v for k, v in data.items() if k in known or k in allowed}
-    if "items" in kept and not all(_names_of(CartItem).issuperset(line) for line in kept["items"]):
-        kept["items"] = [{k: v for k, v in line.items() if k in _names_of(CartItem)} for line in kept["items"]]
+    if "items" in kept:
+        kept["items"] = [
+            line if _OF_A_LINE.issuperset(line) else {k: v for k, v in line.items() if k in _OF_A_LINE}
+            for line in kept["items"]
+        ]
     for name, form, advice in _forms_of(kind):
         value = kept.get(name)
         if value is not None:
@@ -44,6 +47,9 @@ def stored_form(
             except ValueError:
                 raise UnfitError(Problem("FIELD_INVALID", f"{where}.{name}", advice)) from None
     return kept
+
+
+_OF_A_LINE = frozenset(each.name for each in fields(CartItem))
 
 
 @cache

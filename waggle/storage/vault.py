@@ -59,7 +59,7 @@ class Vault:
         self._connection = connection
         self._keyring = keyring
         self._known: dict[str, _Key | None] = {}
-        self._index_keys: dict[str, bytes] = {}
+        self._blinds: dict[str, hmac.HMAC] = {}
         self.has_destroyed = False
 
     def seal(self, person: str, place: str, text: str) -> str:
@@ -92,9 +92,13 @@ class Vault:
 
     def blind(self, kind: str, value: str) -> str:
         """Return a keyed hash (HMAC-SHA256, hex) by which *value* is found again without being kept."""
-        if kind not in self._index_keys:
-            self._index_keys[kind] = self._keyring.derived(f"blind index {kind}")
-        return hmac.digest(self._index_keys[kind], value.encode(), "sha256").hex()
+        begun = self._blinds.get(kind)
+        if begun is None:
+            begun = self._blinds[kind] = hmac.new(self._keyring.derived(f"blind index {kind}"), digestmod="sha256")
+        # A copy saves the library from looking up its algorithm for each event.
+        blind = begun.copy()
+        blind.update(value.encode())
+        return blind.hexdigest()
 
     def destroy(self, person: str, at: datetime) -> None:
         """Destroy the person's key, as of *at*; done already for that time or a later one, nothing happens.
