@@ -5,6 +5,7 @@ import gc
 import math
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import cast
@@ -39,6 +40,7 @@ SUPERVISED = "WAGGLE_SUPERVISOR_PID"
 
 _LOOK_FOR_PARENT_S = 0.2
 _SILENT_POLLS = 4
+_TURN_S = 0.0002
 
 
 async def run_api(app: App, stop: asyncio.Event, around: Callable[[ASGIApp], ASGIApp] = lambda api: api) -> None:
@@ -61,6 +63,9 @@ async def run_api(app: App, stop: asyncio.Event, around: Callable[[ASGIApp], ASG
             # Two libraries' names of one protocol.
             api = cast("ASGIApp", http_api(app, counted.received, heard.heard, counted.shown))
             _keep_for_good()
+            # A thread that stores comes back from the database many times in a transaction, and by default waits each
+            # time up to 5 ms for an event loop that is judging what came meanwhile.
+            sys.setswitchinterval(_TURN_S)
             await serve(counted.measured(around(api)), sock, stop)
             await app.accounts.access.close()
 

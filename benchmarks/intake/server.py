@@ -4,11 +4,13 @@ With `--judge-only` it stores nothing, with `--constant` it finds the same whate
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from waggle.app import App
+from waggle.cli import ALLOCATIONS_PER_LOOK
 from waggle.log import configure
 from waggle.ports.unit_of_work import Admission, Arrival, Transaction, UnitOfWork
 from waggle.processes import run_api, run_until_stopped
@@ -78,6 +80,7 @@ def main() -> None:
     """Serve until asked to stop."""
     settings = load_settings()
     configure("json", "error")
+    gc.set_threshold(ALLOCATIONS_PER_LOOK)  # as the command line does
     app = App(settings)
     store = app.store
     if "--judge-only" in sys.argv:

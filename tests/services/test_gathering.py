@@ -18,11 +18,13 @@ class Ledger:
 
     def __init__(self) -> None:
         self.transactions: list[list[int]] = []
+        self.begun = 0
         self.away = False
         self.open = asyncio.Event()
         self.open.set()
 
     async def run(self, work: Callable[[Transaction], T]) -> T:
+        self.begun += 1
         await self.open.wait()
         await asyncio.sleep(0.001)
         if self.away:
@@ -72,6 +74,19 @@ async def test_those_who_come_again_at_once_share_one_transaction_each_time(
 
     assert sum(map(len, ledger.transactions)) == 80
     assert len(ledger.transactions) <= 20  # one by one and the rest would be 20, all together 10
+
+
+async def test_so_many_that_a_commit_is_worth_it_wait_for_nobody(
+    ledger: Ledger, gathering: Gathering[int, int]
+) -> None:
+    await asyncio.gather(gathering.run([1]), gathering.run([2]))
+
+    many = asyncio.create_task(gathering.run(list(range(200))))  # one of two who were here a moment ago
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert ledger.begun == 2
+    await many
 
 
 async def test_a_bad_call_fails_alone(ledger: Ledger, gathering: Gathering[int, int]) -> None:

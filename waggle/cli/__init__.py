@@ -17,7 +17,7 @@ from waggle.errors import BadSettings, TemporaryFailure, WaggleError
 DONE, FAILED, MISUSED, NOT_NOW, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: it was tried and did not succeed; what was asked or set is wrong; something is away and may come back."""
 
-_ALLOCATIONS_PER_LOOK = 50_000
+ALLOCATIONS_PER_LOOK = 50_000
 
 # By name, and with what it is for: a command that is not asked for is not imported.
 _COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with an exit code that means something."""
     words = sys.argv[1:] if arguments is None else arguments
     # What is imported stays: to look through it dozens of times for garbage would be a quarter of a short command.
-    gc.set_threshold(_ALLOCATIONS_PER_LOOK)
+    gc.set_threshold(ALLOCATIONS_PER_LOOK)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _as_if_interrupted)
     # At the end all goes at once: to look through it a last time would take as long as half of the imports.

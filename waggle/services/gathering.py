@@ -13,6 +13,8 @@ Told = TypeVar("Told")
 
 _MOST_AT_ONCE = 1_000
 """A commit costs one wait for the disk whatever it holds; more than this only makes the first to come wait."""
+_WORTH_A_COMMIT = 200
+"""So many wait for nobody: a thread stores them while the event loop judges what comes meanwhile."""
 _SHARE_OF_WAIT = 1.0
 """Of the time the last transaction took: so long at most is waited for others to join the next."""
 _LONGEST_WAIT_S = 0.005
@@ -95,7 +97,7 @@ class Gathering(Generic[Given, Told]):
     async def _gather(self) -> None:
         """Wait for those who were here a moment ago, but for a moment only."""
         pause_s = self._pause_s - (time.monotonic() - self._ended_s)
-        if len(self._calls) >= self._expected or pause_s <= 0:
+        if len(self._calls) >= self._expected or self._waiting >= _WORTH_A_COMMIT or pause_s <= 0:
             return
         self._enough = (self._expected, asyncio.Event())
         try:
