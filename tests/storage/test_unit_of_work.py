@@ -17,7 +17,7 @@ from waggle.domain.event import Event
 from waggle.domain.product import Product
 from waggle.errors import BadSettings, TemporaryFailure
 from waggle.ports.journey_engine import EngineMessage
-from waggle.ports.unit_of_work import Transaction
+from waggle.ports.unit_of_work import Arrival, Transaction
 from waggle.storage import tables
 from waggle.storage.among import among
 from waggle.storage.failures import translated
@@ -161,6 +161,23 @@ async def test_an_event_is_admitted_once_and_another_body_under_its_id_is_a_conf
 
     assert [await add("x"), await add("x"), await add("y")] == ["accepted", "duplicate", "conflict"]
     assert sorted(await asyncio.gather(*(add("x") for _ in range(8)))) == ["duplicate"] * 8
+
+
+@pytest.mark.parametrize("count", [1, 64, 65, 100, 365, 1_000])
+async def test_of_many_events_at_once_each_is_admitted_once_and_kept_as_it_was_told(store: Store, count: int) -> None:
+    told = [
+        Event(f"e-{number}", "shop", "stock-changed", f"sku-{number}", NOON, {"sku": f"sku-{number}", "quantity": 1})
+        for number in range(count)
+    ]
+    arrivals = [Arrival(event, NOON, f"digest of {event.id}") for event in told]
+
+    first = await store.run(lambda tx: tx.events.add_all([*arrivals, arrivals[-1]]))
+    again = await store.run(lambda tx: tx.events.add_all(arrivals))
+
+    assert first == ["accepted"] * count + ["duplicate"]
+    assert again == ["duplicate"] * count
+    pending = await store.run(lambda tx: tx.events.pending(count + 1))
+    assert [each.event for each in pending] == told
 
 
 async def test_times_come_back_as_they_went_in_and_a_time_without_zone_is_refused(store: Store) -> None:
