@@ -63,11 +63,17 @@ async def run_api(app: App, stop: asyncio.Event, around: Callable[[ASGIApp], ASG
             # Two libraries' names of one protocol.
             api = cast("ASGIApp", http_api(app, counted.received, heard.heard, counted.shown))
             _keep_for_good()
-            # A thread that stores comes back from the database many times in a transaction, and by default waits each
-            # time up to 5 ms for an event loop that is judging what came meanwhile.
-            sys.setswitchinterval(_TURN_S)
             await serve(counted.measured(around(api)), sock, stop)
             await app.accounts.access.close()
+
+
+def let_threads_take_turns() -> None:
+    """Let the threads of this process take turns every 0.2 ms: for one that runs the API and nothing else.
+
+    A thread that stores comes back from the database many times in a transaction, and by default waits each time up to
+    5 ms for an event loop that judges what came meanwhile.
+    """
+    sys.setswitchinterval(_TURN_S)
 
 
 def _keep_for_good() -> None:

@@ -13,7 +13,7 @@ from waggle.app import App
 from waggle.cli import ALLOCATIONS_PER_LOOK
 from waggle.log import configure
 from waggle.ports.unit_of_work import Admission, Arrival, Transaction, UnitOfWork
-from waggle.processes import run_api, run_until_stopped
+from waggle.processes import let_threads_take_turns, run_api, run_until_stopped
 from waggle.services.shared_reads import Question, SharedReads
 from waggle.settings import load_settings
 
@@ -80,7 +80,9 @@ def main() -> None:
     """Serve until asked to stop."""
     settings = load_settings()
     configure("json", "error")
-    gc.set_threshold(ALLOCATIONS_PER_LOOK)  # as the command line does
+    # As the command line does.
+    gc.set_threshold(ALLOCATIONS_PER_LOOK)
+    let_threads_take_turns()
     app = App(settings)
     store = app.store
     if "--judge-only" in sys.argv:

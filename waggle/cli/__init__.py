@@ -4,6 +4,7 @@ import atexit
 import gc
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import NoReturn
@@ -205,7 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = sys.argv[1:] if arguments is None else arguments
     # What is imported stays: to look through it dozens of times for garbage would be a quarter of a short command.
     gc.set_threshold(ALLOCATIONS_PER_LOOK)
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _as_if_interrupted)
     # At the end all goes at once: to look through it a last time would take as long as half of the imports.
     atexit.register(gc.freeze)

@@ -6,7 +6,7 @@ from functools import partial
 
 from waggle.app import App
 from waggle.log import configure
-from waggle.processes import run_api, run_mail, run_relay, run_until_stopped, run_worker
+from waggle.processes import let_threads_take_turns, run_api, run_mail, run_relay, run_until_stopped, run_worker
 from waggle.settings import Settings, limited, load_settings
 
 
@@ -15,6 +15,7 @@ def api() -> None:
 
     Example: `WAGGLE_API__PORT=8601 waggle api`
     """
+    let_threads_take_turns()
     run_part(run_api)
 
 
