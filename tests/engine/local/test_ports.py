@@ -50,10 +50,13 @@ def test_two_that_look_for_free_ports_at_once_find_different_ones() -> None:
         assert mine != theirs
 
 
-def test_an_engine_is_given_the_ports_that_it_had_before(free_offset: int) -> None:
-    before = Ports.at(free_offset)
-    with chosen(None, with_operate=True, before=before) as ports:
-        assert ports == before
+def test_an_engine_is_given_the_ports_that_it_had_before() -> None:
+    def is_given_again(before: Ports) -> bool:
+        with chosen(None, with_operate=True, before=before) as ports:
+            return ports == before
+
+    # Others may have some of them at this moment, not all.
+    assert any(is_given_again(Ports.at(LAST_OFFSET - below)) for below in range(20))
 
 
 def test_the_ports_of_an_engine_that_died_are_left_to_it(tmp_path: Path) -> None:
